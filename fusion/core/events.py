@@ -1,0 +1,60 @@
+"""What goes into the core and what comes out of it: data, nothing else."""
+
+from dataclasses import dataclass
+
+from sharing.messages import Message, Picture, Warning
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message reached this node and may be known from `t_available_ns` on (scenario time)."""
+
+    message: Message
+    t_available_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Scenario time has reached `t_ns`, a multiple of one second."""
+
+    t_ns: int
+
+
+Event = Received | Tick
+
+
+@dataclass(frozen=True, slots=True)
+class PictureReady:
+    """A picture of the fixed 1 Hz grid: `message.picture` is ``as-known`` or ``settled``."""
+
+    message: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A region warning, decided on the as-known picture; it cannot be unissued."""
+
+    message: Warning
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """Reprocessing gave the track known as `old_id` another earliest item: it is `new_id` from now on."""
+
+    t_ns: int
+    old_id: int
+    new_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An item was not taken in: `cause` is one of `REFUSALS`."""
+
+    cause: str
+    originator: str
+    sensor: str
+
+
+REFUSALS = ("late", "future", "duplicate", "unsited", "invalid", "full")
+
+Effect = PictureReady | Warned | Renamed | Refused
