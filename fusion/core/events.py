@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from sharing.messages import Message, Picture, Warning
 
+__all__ = ["REFUSALS", "Effect", "Event", "Picture", "Received", "Refused", "Renamed", "Tick", "Update", "Warning"]
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -24,17 +26,10 @@ Event = Received | Tick
 
 
 @dataclass(frozen=True, slots=True)
-class PictureReady:
-    """A picture of the fixed 1 Hz grid: `message.picture` is ``as-known`` or ``settled``."""
+class Update:
+    """The newest picture between ticks, for eyes and latency figures: never hashed, never scored."""
 
-    message: Picture
-
-
-@dataclass(frozen=True, slots=True)
-class Warned:
-    """A region warning, decided on the as-known picture; it cannot be unissued."""
-
-    message: Warning
+    picture: Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +52,4 @@ class Refused:
 
 REFUSALS = ("late", "future", "duplicate", "unsited", "invalid", "full")
 
-Effect = PictureReady | Warned | Renamed | Refused
+Effect = Picture | Update | Renamed | Refused | Warning
