@@ -1,32 +1,42 @@
-# Three commands: make demo, make test, make soak. Each makes .venv and builds the kernels when needed.
+# make demo, make test, make soak: each makes .venv and builds the kernels when needed, asks nothing, needs
+# no root. Once .venv is made they need no network.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-KERNELS := $(wildcard ext/*.pyx ext/*.pxd ext/*.h)
 WORKERS ?= 2
+BIN := .venv/bin
+KERNELS := setup.py $(wildcard ext/*.pyx ext/*.pxd ext/*.h)
+STUBBED := $(subst /,.,$(basename $(wildcard ext/*.pyi)))
 
-.PHONY: demo test soak lint clean
+.PHONY: demo test integration soak lint clean
 
-$(VENV)/.installed: pyproject.toml setup.py $(KERNELS)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools>=77"
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
-	touch $@
-
-demo: $(VENV)/.installed
+demo: .venv/built
 	$(BIN)/sharedsky demo
 
-test: $(VENV)/.installed lint
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadgroup -q
+test: lint
+	$(BIN)/python -m pytest -q -m "not slow and not integration" -n $(WORKERS) --dist loadgroup
 
-lint: $(VENV)/.installed
+integration: .venv/built
+	$(BIN)/python -m pytest -q -m "integration and not slow"
+
+soak: .venv/built
+	$(BIN)/python -m pytest -q -m slow
+
+lint: .venv/built
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
+	$(if $(STUBBED),$(BIN)/python -m mypy.stubtest $(STUBBED))
+	$(BIN)/lint-imports --no-logo
 
-soak: $(VENV)/.installed
-	$(BIN)/python -m pytest -m slow
+# Built without isolation, with .venv's own numpy and Cython: no second download, and no network later.
+.venv/installed: pyproject.toml
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet "setuptools>=77" "cython>=3.1" "numpy>=2.0"
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[test]"
+	touch $@
+
+.venv/built: .venv/installed $(KERNELS)
+	$(BIN)/python setup.py --quiet build_ext --inplace
+	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info
-	find ext -name '*.c' -delete -o -name '*.so' -delete
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -f ext/*.c ext/*.so

@@ -1,0 +1,1 @@
+"""Cython kernels; each module's ``.pxd`` is its contract and its ``.pyi`` its types."""

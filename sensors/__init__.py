@@ -1,0 +1,1 @@
+"""What a nation's sensors see: truth, radars, scenarios, recorded real sensors."""

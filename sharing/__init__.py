@@ -1,0 +1,1 @@
+"""What may pass between nations, and in what form."""

@@ -1,0 +1,1 @@
+"""The daemon around the core: receives, records, publishes."""

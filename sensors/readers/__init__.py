@@ -1,0 +1,1 @@
+"""Recorded real sensors and flights, as the stream that a simulated one gives."""
