@@ -246,8 +246,13 @@ def topic_of_picture(nation: str) -> str:
     return f"picture/{nation}"
 
 
-def renumbered(message: M, *, sequence: int, t_available_ns: int, boot_id: int) -> M:
+def topic_of_warning(nation: str) -> str:
+    """Topic of a nation's region warnings."""
+    return f"warning/{nation}"
+
+
+def renumbered(message: M, *, sequence: int, t_available_ns: int, boot_id: int, marking: str) -> M:
     """The same item as it travels on another link."""
     return msgspec.structs.replace(
-        message, sequence=sequence, t_available_ns=t_available_ns, boot_id=boot_id
+        message, sequence=sequence, t_available_ns=t_available_ns, boot_id=boot_id, marking=marking
     )
