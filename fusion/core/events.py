@@ -4,7 +4,18 @@ from dataclasses import dataclass
 
 from sharing.messages import Message, Picture, Warning
 
-__all__ = ["REFUSALS", "Effect", "Event", "Picture", "Received", "Refused", "Renamed", "Tick", "Update", "Warning"]
+__all__ = [
+    "REFUSALS",
+    "Effect",
+    "Event",
+    "Picture",
+    "Received",
+    "Refused",
+    "Renamed",
+    "Tick",
+    "Update",
+    "Warning",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,92 @@
+"""Which plot belongs to which track: gating, clusters, and an exact assignment in each cluster.
+
+A plot may go to one track and a track takes one plot of a scan. The cost of a pair is its negative
+log-likelihood; leaving a plot to clutter or a new object costs the negative log of their density in
+measurement space (Blackman and Popoli 1999, section 6.4). Confirmed tracks choose before tentative ones.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ext.assignment import assign
+from ext.elementary import log
+from sharing.messages import Floats, Site
+
+Index = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationRules:
+    """Gate and densities. NOTIONAL."""
+
+    gate_d2: float = 25.0
+    """Squared Mahalanobis distance with 3 degrees of freedom: lets all but 1.5e-5 of true plots pass."""
+    new_objects_per_scan: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Candidate pairs of plot rows and track slots, with their log-likelihoods."""
+
+    rows: Index
+    slots: Index
+    log_likelihood: Floats
+
+    def where(self, keep: npt.NDArray[np.bool_]) -> "Pairs":
+        """The pairs marked true."""
+        return Pairs(self.rows[keep], self.slots[keep], self.log_likelihood[keep])
+
+
+def unassigned_cost(site: Site, rules: AssociationRules) -> float:
+    """Negative log of the density of clutter and new objects per m rad², uniform over the sector."""
+    volume = site.range_max_m * site.azimuth_width_rad * (site.elevation_max_rad - site.elevation_min_rad)
+    density = (site.clutter_per_scan + rules.new_objects_per_scan) / volume
+    return -float(log(np.array([density]))[0])
+
+
+def associate(pairs: Pairs, confirmed: npt.NDArray[np.bool_], clutter_cost: float) -> tuple[Index, Index]:
+    """Distinct rows and slots that belong together; `confirmed` says of each pair whose turn is first."""
+    rows, slots = _assign_all(pairs.where(confirmed), clutter_cost)
+    open_rows = ~np.isin(pairs.rows, rows) & ~confirmed
+    more_rows, more_slots = _assign_all(pairs.where(open_rows), clutter_cost)
+    return np.concatenate((rows, more_rows)), np.concatenate((slots, more_slots))
+
+
+def _assign_all(pairs: Pairs, clutter_cost: float) -> tuple[Index, Index]:
+    if len(pairs.rows) <= 1:
+        keep = -pairs.log_likelihood < clutter_cost
+        return pairs.rows[keep], pairs.slots[keep]
+    found = [_assign_cluster(pairs.where(members), clutter_cost) for members in clusters(pairs)]
+    return np.concatenate([r for r, _ in found]), np.concatenate([s for _, s in found])
+
+
+def clusters(pairs: Pairs) -> list[npt.NDArray[np.intp]]:
+    """Indices of the pairs of every connected cluster, in the order of their first pair."""
+    parent: dict[tuple[str, int], tuple[str, int]] = {}
+
+    def root(node: tuple[str, int]) -> tuple[str, int]:
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    ends = [(("row", int(r)), ("slot", int(s))) for r, s in zip(pairs.rows, pairs.slots, strict=True)]
+    for row, slot in ends:
+        parent[root(row)] = root(slot)
+    members: dict[tuple[str, int], list[int]] = {}
+    for index, (row, _) in enumerate(ends):
+        members.setdefault(root(row), []).append(index)
+    return [np.array(indices) for indices in members.values()]
+
+
+def _assign_cluster(pairs: Pairs, clutter_cost: float) -> tuple[Index, Index]:
+    rows, row_of = np.unique(pairs.rows, return_inverse=True)
+    slots, slot_of = np.unique(pairs.slots, return_inverse=True)
+    cost = np.full((len(rows), len(slots)), np.inf)
+    cost[row_of, slot_of] = -pairs.log_likelihood
+    chosen = assign(cost, clutter_cost)
+    taken = chosen >= 0
+    return rows[taken], slots[chosen[taken]]
