@@ -1,0 +1,394 @@
+"""The one event loop: every sensor's feed, every guard's release, every nation's core, in scenario time.
+
+Rules:
+
+- A session is a raw feed of every nation, the arrangement in force and, in an exercise, the truth. It is
+  generated from a scenario or loaded from a recording; what follows is the same.
+- Events run in the order of (available time, originator, item id), data before the tick of the same time.
+  Times are the stamps of emulator and guard, so a live run's jitter costs nobody anything.
+- Everything derived is remade under the asked arrangement; recorded products are only compared (`verify`).
+- The truth reaches no core.
+- Nothing here reads a clock or opens a socket; files are read through `sharing.recording` only.
+"""
+
+import hashlib
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from fusion.core.engine import Core, CoreConfig
+from fusion.core.events import Effect, Received, Renamed, Tick
+from fusion.core.filters import FilterFactory, compiled
+from fusion.core.warning import Region
+from sensors.scenario import Scenario, feed
+from sharing.messages import (
+    RECIPIENTS,
+    Message,
+    Picture,
+    S,
+    Truth,
+    Warning,
+    topic_of_feed,
+    topic_of_picture,
+    topic_of_release,
+)
+from sharing.policy import Policy
+from sharing.recording import Recorded, Recording
+from sharing.release import Release
+from sharing.wire import decode, encode
+
+HORIZON_S = 30
+"""Seconds by which the settled picture follows, unless the caller asks for another."""
+REORDER_S = 120
+"""A recorded feed is put back into its order within this many seconds (the backfill ring holds 60)."""
+
+Regions = Mapping[str, tuple[Region, ...]]
+"""Regions that each recipient warns of."""
+
+
+class SessionError(ValueError):
+    """A recording that is no session, said in one line."""
+
+
+class Item(NamedTuple):
+    """One message of a raw feed; `frame` holds its recorded bytes, None where they are yet to be made."""
+
+    topic: str
+    message: Message
+    frame: bytes | None = None
+
+    def bytes(self) -> bytes:
+        """The frame as its sensor published it."""
+        return encode(self.topic, self.message) if self.frame is None else self.frame
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a nation's log: what it received, a tick (no message), or what its core made of it."""
+
+    nation: str
+    topic: str
+    t_ns: int
+    message: Message | None
+    frame: bytes | None = None
+
+    def bytes(self) -> bytes:
+        """The body as a recording holds it."""
+        if self.frame is not None:
+            return self.frame
+        return tick_body(self.t_ns) if self.message is None else encode(self.topic, self.message)
+
+
+Sink = Callable[[Entry], None]
+
+
+def tick_body(t_ns: int) -> bytes:
+    """What a recording holds on ``tick/<NATION>``: eight little-endian bytes."""
+    return t_ns.to_bytes(8, "little", signed=True)
+
+
+# ---------------------------------------------------------------------------------------------- sessions
+
+
+@dataclass(frozen=True)
+class Session:
+    """A raw feed and what belongs to it. `items` gives a fresh iterator in the order of sending."""
+
+    name: str
+    seed: int
+    policy: Policy
+    truth: tuple[Truth, ...]
+    t_start_ns: int
+    t_end_ns: int
+    items: Callable[[], Iterable[Item]]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    truncated: bool = False
+
+    @staticmethod
+    def generate(scenario: Scenario, seed: int, policy: Policy) -> "Session":
+        """The session that `scenario` gives with `seed` under `policy`; its feed is made as it is read."""
+        return Session(
+            name=scenario.name,
+            seed=seed,
+            policy=policy,
+            truth=scenario.truth,
+            t_start_ns=scenario.t_start_ns,
+            t_end_ns=scenario.t_end_ns,
+            items=lambda: (Item(topic_of_feed(m.originator, m.sensor), m) for m in feed(scenario, seed)),
+            metadata=describe(scenario, seed),
+        )
+
+    @staticmethod
+    def load(path: Path | str) -> "Session":
+        """The session in a recording; its feed is streamed from the file.
+
+        Raises RecordingError or OSError for what cannot be read, SessionError for what is no session.
+        """
+        with Recording.open(path) as recording:
+            metadata = dict(recording.metadata)
+            policy, truth, last_ns = _scan(recording)
+            truncated = recording.truncated
+        if policy is None:
+            raise SessionError(f"{path}: no policy in this recording: it is not a session")
+        try:
+            return Session(
+                name=metadata["scenario"],
+                seed=int(metadata["seed"]),
+                policy=Policy.parse(policy, metadata.get("policy", "recorded")),
+                truth=truth,
+                t_start_ns=int(metadata["t_start_ns"]),
+                t_end_ns=last_ns if truncated else int(metadata["t_end_ns"]),
+                items=lambda: _in_order(_recorded_items(path)),
+                metadata=metadata,
+                truncated=truncated,
+            )
+        except KeyError as error:
+            raise SessionError(f"{path}: metadata {error} is missing: it is not a session") from None
+
+    def feed(self) -> Iterator[tuple[str, Message]]:
+        """Topic and message of every raw feed, ordered by (t_sent, originator, sensor, sequence)."""
+        return ((item.topic, item.message) for item in self.items())
+
+    def held(self) -> "Session":
+        """The same session with its feed in memory, for running it more than once."""
+        items = tuple(self.items())
+        return replace(self, items=lambda: items)
+
+    def sha256(self) -> str:
+        """Hash over (topic, bytes) of the raw feeds in the order of sending."""
+        digest = hashlib.sha256()
+        for item in self.items():
+            digest.update(item.bytes())  # a frame begins with its topic
+        return digest.hexdigest()
+
+
+def describe(scenario: Scenario, seed: int) -> dict[str, str]:
+    """What a recording of `scenario` must say of itself, so that `Session.load` understands it."""
+    return {
+        "scenario": scenario.name,
+        "title": scenario.title,
+        "seed": str(seed),
+        "t_start_ns": str(scenario.t_start_ns),
+        "t_end_ns": str(scenario.t_end_ns),
+        "regions": " ".join(scenario.regions),
+        "horizon_s": str(HORIZON_S),
+        "marking": "SIMULATED, NOTIONAL",
+    }
+
+
+def _scan(recording: Recording) -> tuple[str | None, tuple[Truth, ...], int]:
+    """Policy text, truth and last time of a recording."""
+    policy, truth, last_ns = None, [], 0
+    for record in recording:
+        last_ns = max(last_ns, record.t_ns)
+        if record.topic == "policy":
+            policy = record.data.decode("utf-8", "replace")
+        elif record.topic == "truth":
+            message = decode(record.data)[1]
+            assert isinstance(message, Truth)
+            truth.append(message)
+    return policy, tuple(truth), last_ns
+
+
+def _recorded_items(path: Path | str) -> Iterator[tuple[int, Item]]:
+    """Arrival time and item of every raw feed in a recording; frames a node refused are skipped."""
+    with Recording.open(path) as recording:
+        for record in recording:
+            if record.topic.startswith("feed/"):
+                message = readable(record)
+                if message is not None and message.item_id:
+                    yield record.t_ns, Item(record.topic, message, record.data)
+
+
+def readable(record: Recorded) -> Message | None:
+    """The message in a recorded frame, None where the wire refuses it (as the node did)."""
+    try:
+        return decode(record.data)[1]
+    except ValueError:
+        return None
+
+
+def _in_order(arrivals: Iterable[tuple[int, Item]]) -> Iterator[Item]:
+    """Items in the order of sending, each once, from any order within `REORDER_S`."""
+    heap: list[tuple[tuple[int, str, str, int], int, Item]] = []
+    last: tuple[int, str, str, int] | None = None
+
+    def ready(before_ns: float) -> Iterator[Item]:
+        nonlocal last
+        while heap and heap[0][0][0] < before_ns:
+            key, _, item = heapq.heappop(heap)
+            if last is not None and key < last:
+                raise SessionError(f"{item.topic}: message {item.message.sequence} is recorded too late")
+            if key != last:
+                last = key
+                yield item
+
+    for number, (t_ns, item) in enumerate(arrivals):
+        m = item.message
+        heapq.heappush(heap, ((m.t_sent_ns, m.originator, m.sensor, m.sequence), number, item))
+        yield from ready(t_ns - REORDER_S * S)
+    yield from ready(float("inf"))
+
+
+# ---------------------------------------------------------------------------------------------- the loop
+
+
+@dataclass
+class Result:
+    """What one nation knew. Pictures are kept only when `run` is asked to keep them."""
+
+    nation: str
+    as_known: list[Picture] = field(default_factory=list)
+    settled: list[Picture] = field(default_factory=list)
+    warnings: list[Warning] = field(default_factory=list)
+    renamed: list[Renamed] = field(default_factory=list)
+    counters: Mapping[str, int] = field(default_factory=dict)
+    picture_sha256: str = ""
+
+
+def run(
+    session: Session,
+    policy: Policy | None = None,
+    withhold: Sequence[str] = (),
+    nations: Sequence[str] = RECIPIENTS,
+    *,
+    regions: Regions | None = None,
+    filters: FilterFactory = compiled,
+    horizon_s: int = HORIZON_S,
+    sink: Sink | None = None,
+    keep: bool = True,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Result]:
+    """Run a session under an arrangement and say what each nation knew.
+
+    `policy` is the session's own unless given; `withhold` names feeds that nobody else gets (``KOR``,
+    ``KOR/greenpine-c``). `sink` sees every line of the nations' logs in order; `progress` is called with each
+    tick's time. Raises PolicyError for an unknown name to withhold.
+    """
+    arrangement = policy or session.policy
+    if withhold:
+        arrangement = arrangement.withhold(tuple(withhold))
+    names = [n for n in RECIPIENTS if n in nations]
+    nodes = {n: _Node(core_config(n, regions, horizon_s), filters, sink, keep) for n in names}
+    last_tick_ns = session.t_end_ns + horizon_s * S
+    loop = _Loop(session, nodes, Release(arrangement, session.seed), last_tick_ns, progress)
+    for item in session.items():
+        loop.advance(item.message.t_sent_ns)
+        loop.push(item.message.t_available_ns, item.message.originator, *item)
+    loop.advance(None)
+    loop.tick_until(last_tick_ns)
+    return {n: node.finish() for n, node in nodes.items()}
+
+
+def core_config(nation: str, regions: Regions | None, horizon_s: int = HORIZON_S) -> CoreConfig:
+    """The configuration of a nation's core in a session."""
+    return CoreConfig(nation, regions=tuple((regions or {}).get(nation, ())), horizon_s=horizon_s)
+
+
+class _Loop:
+    """Events on their way, in order; the next tick.
+
+    An item is available no earlier than it was sent and released no earlier than available. So when the feed
+    (in order of sending) has reached a time, everything before that time is complete.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        nodes: Mapping[str, "_Node"],
+        release: Release,
+        last_tick_ns: int,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self._nodes = nodes
+        self._release = release
+        self._progress = progress
+        self._last_tick_ns = last_tick_ns
+        self._next_tick_ns = -(-session.t_start_ns // S) * S
+        self._heap: list[tuple[int, str, bytes, int, str, str, Message, bytes | None]] = []
+        self._pushed = 0
+
+    def push(self, t_ns: int, recipient: str, topic: str, message: Message, frame: bytes | None) -> None:
+        """`message` reaches `recipient` at `t_ns`."""
+        self._pushed += 1
+        entry = (t_ns, message.originator, message.item_id, self._pushed, recipient, topic, message, frame)
+        heapq.heappush(self._heap, entry)
+
+    def advance(self, before_ns: int | None) -> None:
+        """Deliver everything that arrives before a time (None: everything), ticking on the way."""
+        while self._heap and (before_ns is None or self._heap[0][0] < before_ns):
+            t_ns, _, _, _, recipient, topic, message, frame = heapq.heappop(self._heap)
+            self.tick_until(t_ns - 1)
+            if recipient in self._nodes:
+                self._nodes[recipient].receive(t_ns, topic, message, frame)
+            if recipient == message.originator:
+                self._pass_on(message, t_ns)
+
+    def _pass_on(self, message: Message, t_ns: int) -> None:
+        """What the originator's guard releases."""
+        for t_out_ns, recipient, item in self._release.handle(message, t_ns):
+            if recipient in self._nodes:
+                topic = topic_of_release(item.originator, recipient, item.sensor)
+                self.push(t_out_ns, recipient, topic, item, None)
+
+    def tick_until(self, t_ns: int) -> None:
+        """Every tick up to and with `t_ns`; none after the last, however long an arrangement delays."""
+        while self._next_tick_ns <= min(t_ns, self._last_tick_ns):
+            for node in self._nodes.values():
+                node.tick(self._next_tick_ns)
+            if self._progress is not None:
+                self._progress(self._next_tick_ns)
+            self._next_tick_ns += S
+
+
+class _Node:
+    """One nation's core, its log and its result."""
+
+    def __init__(self, config: CoreConfig, filters: FilterFactory, sink: Sink | None, keep: bool) -> None:
+        self._core = Core(config, filters)
+        self._sink = sink
+        self._keep = keep
+        self._result = Result(config.nation)
+        self._digest = hashlib.sha256()
+
+    def receive(self, t_ns: int, topic: str, message: Message, frame: bytes | None) -> None:
+        """A message arrives."""
+        self._log(topic, t_ns, message, frame)
+        self._core.handle(Received(message, t_ns))
+
+    def tick(self, t_ns: int) -> None:
+        """A second has passed."""
+        nation = self._result.nation
+        self._log(f"tick/{nation}", t_ns, None)
+        effects = self._core.handle(Tick(t_ns))
+        self._result.renamed.extend(e for e in effects if isinstance(e, Renamed))
+        for topic, message, frame in products(nation, effects):
+            self._log(topic, t_ns, message, frame)
+            if isinstance(message, Warning):
+                self._result.warnings.append(message)
+                continue
+            if message.picture == "settled":
+                self._digest.update(frame)
+            if self._keep:
+                kept = self._result.settled if message.picture == "settled" else self._result.as_known
+                kept.append(message)
+
+    def finish(self) -> Result:
+        """The result, complete."""
+        return replace(
+            self._result, counters=dict(self._core.counters), picture_sha256=self._digest.hexdigest()
+        )
+
+    def _log(self, topic: str, t_ns: int, message: Message | None, frame: bytes | None = None) -> None:
+        if self._sink is not None:
+            self._sink(Entry(self._result.nation, topic, t_ns, message, frame))
+
+
+def products(nation: str, effects: Sequence[Effect]) -> Iterator[tuple[str, Picture | Warning, bytes]]:
+    """Topic, message and frame of what a node records of its core's effects: pictures and warnings."""
+    for effect in effects:
+        if isinstance(effect, Picture | Warning):
+            topic = topic_of_picture(nation) if isinstance(effect, Picture) else f"warning/{nation}"
+            yield topic, effect, encode(topic, effect)
