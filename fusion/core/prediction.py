@@ -129,16 +129,16 @@ def estimate_launch(
     back_s = float(height[0]) / up
     covered = rules.launch_fraction * back_s
     east_m, north_m = -east * covered, -north * covered
-    spread = rules.launch_spread * back_s
+    east_spread, north_spread = east * rules.launch_spread * back_s, north * rules.launch_spread * back_s
     position = (covariance[0, 0] + covariance[1, 1] + covariance[2, 2]) / 3.0
     ground = (
-        position + (east * spread) ** 2,
-        east * north * spread**2,
-        position + (north * spread) ** 2,
+        position + east_spread * east_spread,
+        east_spread * north_spread,
+        position + north_spread * north_spread,
     )
     radius_m = 6_371_000.0
     speed = float(np.sqrt(vx * vx + vy * vy + vz * vz))
-    climb = float(np.sqrt((east * covered) ** 2 + (north * covered) ** 2 + height[0] ** 2))
+    climb = float(np.sqrt(east_m * east_m + north_m * north_m + height[0] * height[0]))
     # Constant acceleration from rest covers the path s at speed v in 2 s / v.
     t_launch = t_ns - round(2.0 * climb / speed * S)
     return GroundPoint(

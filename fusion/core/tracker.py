@@ -149,7 +149,7 @@ class Tracker:
         state, covariance, _ = self.bank.estimate_at(unseen, t_ns)
         variance = covariance[:, 0, 0] + covariance[:, 1, 1] + covariance[:, 2, 2]
         _, _, height_m = geodetic(np.ascontiguousarray(state[:, :3]))
-        lost = variance > self.rules.life.lost_sigma_m**2
+        lost = variance > self.rules.life.lost_sigma_m * self.rules.life.lost_sigma_m
         return unseen[lost | (height_m < 0.0)]
 
     def live(self) -> Slots:
