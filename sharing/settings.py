@@ -1,20 +1,16 @@
-"""Typed TOML: one loader for every configuration file, with errors an operator can act on.
+"""Configuration files: the shell around `sharing.typed` and `sharing.policy` that reads them from disk."""
 
-A file is parsed by `tomllib` and converted by msgspec into a frozen, typed structure; unknown keys are
-refused. Every refusal is one line: file, dotted key, value, what is allowed.
-"""
-
-import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import msgspec
+from sharing.policy import Policy, PolicyError, base_of
+from sharing.typed import SettingsError, parse
+
+__all__ = ["SettingsError", "load", "load_policy", "parse", "read_text"]
 
 T = TypeVar("T")
 
-
-class SettingsError(ValueError):
-    """An operator's mistake, said in one line."""
+MAX_EXTENDS = 8
 
 
 def read_text(path: Path | str) -> str:
@@ -31,34 +27,20 @@ def load(path: Path | str, kind: type[T]) -> T:
     return parse(read_text(path), kind, str(path))
 
 
-def parse(text: str, kind: type[T], name: str) -> T:
-    """TOML `text` as a `kind`; `name` is used in messages. Raises SettingsError."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{name}: not TOML: {error}") from None
-    try:
-        return msgspec.convert(raw, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise SettingsError(_explain(str(error), raw, name)) from None
+def load_policy(path: Path | str) -> Policy:
+    """The arrangement in the file at `path`, with what it extends (files beside it) already in it.
+
+    Its `text` is therefore complete: `Policy.parse(policy.text, name)` gives the same policy anywhere.
+    Raises SettingsError (or its kind PolicyError).
+    """
+    return _load_policy(Path(path), MAX_EXTENDS)
 
 
-def _explain(message: str, raw: dict[str, Any], name: str) -> str:
-    """``file: dotted.key = value: what is allowed`` from msgspec's ``what is allowed - at `$.dotted.key` ``."""
-    allowed, _, path = message.partition(" - at `$")
-    key = path.rstrip("`").lstrip(".")
-    if not key:
-        return f"{name}: {allowed}"
-    value = _lookup(raw, key)
-    shown = "" if value is None else f" = {value!r}"
-    return f"{name}: {key}{shown}: {allowed}"
-
-
-def _lookup(raw: Any, key: str) -> Any:
-    """The raw value at msgspec's path `key` (``a.b[0].c``), or None."""
-    for part in key.replace("[", ".[").split("."):
-        try:
-            raw = raw[int(part[1:-1])] if part.startswith("[") else raw[part]
-        except (KeyError, IndexError, TypeError, ValueError):
-            return None
-    return raw
+def _load_policy(path: Path, depth: int) -> Policy:
+    text = read_text(path)
+    extends = base_of(text, str(path))
+    if not extends:
+        return Policy.parse(text, str(path))
+    if not depth:
+        raise PolicyError(f"{path}: extends = {extends!r}: extends itself, or more than {MAX_EXTENDS} deep")
+    return Policy.parse(text, str(path), base=_load_policy(path.with_name(f"{extends}.toml"), depth - 1))
