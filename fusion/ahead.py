@@ -1,0 +1,49 @@
+"""Pictures at other times: every live track of the newest picture, predicted with its own motion model."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from ext.bank import TrackBank
+from fusion.core.filters import Models
+from sharing.messages import Picture, floats
+
+UPPER = np.triu_indices(6)
+
+
+def at_times(pictures: Iterable[Picture], times_ns: Sequence[int]) -> Iterator[Picture]:
+    """For each of `times_ns` and each kind of picture, the newest picture not after it, predicted to it.
+
+    A time before the first picture gives none.
+    """
+    newest: dict[tuple[int, str], Picture] = {}
+    for picture in pictures:
+        for t_ns in times_ns:
+            if picture.t_valid_ns <= t_ns:
+                newest[t_ns, picture.picture] = picture
+    for t_ns, kind in sorted(newest):
+        yield predicted(newest[t_ns, kind], t_ns)
+
+
+def predicted(picture: Picture, t_ns: int) -> Picture:
+    """`picture` with states and covariances moved forward to `t_ns`. Raises ValueError for an earlier time."""
+    if t_ns < picture.t_valid_ns:
+        raise ValueError(f"a picture of {picture.t_valid_ns} ns cannot be predicted back to {t_ns} ns")
+    state = picture.state_ecef.reshape(-1, 6).copy()
+    triangle = picture.covariance.reshape(-1, 21).copy()
+    models = Models()
+    for mode in np.unique(picture.mode).tolist():
+        rows = np.flatnonzero(picture.mode == mode)
+        bank = TrackBank(len(rows), 1, (models.q[mode],), (models.beta[mode],), np.zeros((1, 1)))
+        for slot, row in enumerate(rows.tolist()):
+            covariance = np.zeros((6, 6))
+            covariance[UPPER] = triangle[row]
+            covariance = covariance + np.triu(covariance, 1).T
+            bank.start_state(slot, picture.t_valid_ns, state[row], covariance)
+        x, p, _ = bank.estimate_at(np.arange(len(rows), dtype=np.int32), t_ns)
+        state[rows] = x
+        triangle[rows] = p[:, UPPER[0], UPPER[1]]
+    return msgspec.structs.replace(
+        picture, t_valid_ns=t_ns, state_ecef=floats(state), covariance=floats(triangle)
+    )
