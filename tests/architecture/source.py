@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("configs", "ext", "fusion", "sensors", "sharing")
-PURE_SHARING = ("messages", "schema", "wire", "policy", "release")
+PURE_SHARING = ("messages", "schema", "wire", "typed", "policy", "release")
 PURE = ("fusion/core", "fusion/metrics", *(f"sharing/{name}.py" for name in PURE_SHARING))
 
 
@@ -49,3 +49,14 @@ def functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctio
     for node in ast.walk(module):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
+
+
+def imported(module: ast.Module) -> list[tuple[ast.stmt, str]]:
+    """Every imported module by its first name, with the statement."""
+    found: list[tuple[ast.stmt, str]] = []
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            found += [(node, alias.name.partition(".")[0]) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.append((node, node.module.partition(".")[0]))
+    return found

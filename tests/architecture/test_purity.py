@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import PURE, ROOT, calls, dotted, python_files, tree, where
+from tests.architecture.source import PURE, ROOT, calls, dotted, imported, python_files, tree, where
 
 IMPURE_MODULES = {
     "asyncio", "datetime", "glob", "io", "logging", "os", "pathlib", "random", "secrets", "selectors",
@@ -29,17 +29,6 @@ HARMLESS_MATH = {"math.sqrt", "math.isfinite", "math.floor", "math.ceil", "math.
 CORE = python_files("fusion/core")
 # The one variable that kernels read: which instruction set a test forces.
 ALLOWED = {("lanes.pyx", "os")}
-
-
-def imported(module: ast.Module) -> list[tuple[ast.stmt, str]]:
-    """Every imported module by its first name, with the statement."""
-    found: list[tuple[ast.stmt, str]] = []
-    for node in ast.walk(module):
-        if isinstance(node, ast.Import):
-            found += [(node, alias.name.partition(".")[0]) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.append((node, node.module.partition(".")[0]))
-    return found
 
 
 @pytest.mark.parametrize("path", python_files(*PURE), ids=lambda p: str(p.relative_to(ROOT)))

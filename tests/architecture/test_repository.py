@@ -4,12 +4,14 @@ import ast
 import importlib
 import inspect
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import PRODUCT, ROOT, functions, python_files, tree, where
+from tests.architecture.source import PRODUCT, ROOT, functions, imported, python_files, tree, where
 
 FILE_LINES = 500
 FUNCTION_LINES = 60
@@ -105,3 +107,20 @@ def test_test_modules_have_distinct_names() -> None:
     """pytest imports test modules by their bare names, so that two folders cannot hold the same one."""
     names = [p.name for p in python_files("tests") if p.name.startswith("test_")]
     assert sorted({n for n in names if names.count(n) > 1}) == []
+
+
+def test_every_library_is_declared() -> None:
+    setup = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    declared = {re.split(r"[\[<>=]", d)[0] for d in setup["project"]["dependencies"]}
+    used = {
+        name
+        for path in python_files(*PRODUCT)
+        for _, name in imported(tree(path))
+        if name not in sys.stdlib_module_names and name not in PRODUCT
+    }
+    assert sorted({"pyzmq" if name == "zmq" else name for name in used} - declared) == []
+
+
+def test_command_line_loads_the_reference_backend_only_on_request() -> None:
+    probe = "import sys, fusion.cli; sys.exit('filterpy' in sys.modules or 'scipy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT).returncode == 0
