@@ -1,4 +1,4 @@
-"""Every command in docs/tutorials is run: each page in an empty folder, its blocks in order, all must succeed.
+"""Every command in docs/tutorials is run: each page in an empty folder, in order; all must succeed.
 
 In a page, a block ``console`` holds commands after ``$ ``; a block ``python NAME`` is written to file NAME.
 """
