@@ -1,1 +1,1 @@
-"""The daemon around the core: receives, records, publishes."""
+"""The fusion node: an asyncio daemon around the pure core (`fusion.core`)."""

@@ -1,0 +1,55 @@
+"""A node's TOML, typed (see configs/daemon/node.toml)."""
+
+from typing import Annotated
+
+import msgspec
+
+from sharing.clock import ClockConfig
+from sharing.keys import KeysConfig
+
+
+class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The nation's own emulator `peer`: it connects to `ingress`, bound here; `backfill` is bound there."""
+
+    peer: str
+    ingress: str
+    backfill: str
+
+
+class Partner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The guard `peer` of another nation, and the two endpoints that it has bound for us."""
+
+    nation: str
+    peer: str
+    feed: str
+    backfill: str
+
+
+class Publish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Endpoints the node binds for its pictures and for snapshots of them, and who may read."""
+
+    feed: str
+    snapshot: str
+    readers: tuple[str, ...] = ()
+
+
+class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything a node is told.
+
+    `regions` are paths of GeoJSON files; `metadata` goes into the recording as it stands; `niceness` is
+    added to the process's own (a node catches up after a pause, a publisher's pause is everybody's).
+    """
+
+    nation: str
+    recording: str
+    clock: ClockConfig
+    keys: KeysConfig
+    own: Own | None = None
+    partners: tuple[Partner, ...] = ()
+    publish: Publish | None = None
+    regions: tuple[str, ...] = ()
+    horizon_s: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 30
+    updates: bool = True
+    niceness: Annotated[int, msgspec.Meta(ge=0, le=19)] = 0
+    status: str | None = None
+    metadata: dict[str, str] = {}

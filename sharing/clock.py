@@ -1,0 +1,157 @@
+"""Scenario time for the shells: the only place that reads a clock.
+
+Rules of this module:
+
+- Scenario time is integer nanoseconds, zero at the first liftoff; it is what the wire and the pictures carry.
+- A scaled clock runs ``speed`` times as fast as the wall: t = t_start + (wall − epoch) · speed. Speed 1 is
+  real time. The epoch is shared as Unix time and turned once into the machine's monotonic clock, so that
+  a step of the wall clock afterwards moves nothing.
+- Processes that must share an epoch wait for a *start file*; whoever starts the exercise writes it.
+"""
+
+import asyncio
+import heapq
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import msgspec
+
+from sharing.messages import S
+from sharing.settings import SettingsError, read_text
+
+monotonic_ns = time.monotonic_ns
+"""Wall nanoseconds for latencies and time-outs, never for the wire."""
+START_FILE_POLL_S = 0.02
+
+
+class ClockConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Table ``[clock]`` of a daemon: when scenario time begins and ends, and how fast it runs.
+
+    With a ``start_file`` the epoch and the speed come from it, once it appears (within ``wait_s``);
+    with neither it nor ``epoch_unix_s`` the clock starts when the process is ready.
+    """
+
+    t_start_s: float = 0.0
+    until_s: float | None = None
+    speed: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
+    epoch_unix_s: float | None = None
+    start_file: str | None = None
+    wait_s: Annotated[float, msgspec.Meta(gt=0, le=86400)] = 120.0
+
+    @property
+    def t_start_ns(self) -> int:
+        """Where scenario time begins."""
+        return round(self.t_start_s * S)
+
+    @property
+    def until_ns(self) -> int | None:
+        """Where the process ends by itself; None: it runs until it is told to stop."""
+        return None if self.until_s is None else round(self.until_s * S)
+
+
+class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Content of a start file (JSON): scenario time ``t_start_s`` is at Unix time `epoch_unix_ns`."""
+
+    epoch_unix_ns: int
+    speed: Annotated[float, msgspec.Meta(gt=0, le=1000)]
+
+
+class Clock(Protocol):
+    """What a shell needs to know about time."""
+
+    def now_ns(self) -> int:
+        """Scenario time, never going back."""
+
+    def wall_s_until(self, t_ns: int) -> float:
+        """Wall seconds until scenario time `t_ns`; 0 when it has passed."""
+
+    async def sleep_until(self, t_ns: int) -> None:
+        """Return once scenario time has reached `t_ns`."""
+
+
+class ScaledClock:
+    """Scenario time that runs `speed` times as fast as the wall, from `t_start_ns` at `epoch_unix_ns`."""
+
+    def __init__(self, t_start_ns: int, speed: float = 1.0, epoch_unix_ns: int | None = None) -> None:
+        now_unix = time.time_ns()
+        self.speed = speed
+        self._t_start_ns = t_start_ns
+        wait_ns = 0 if epoch_unix_ns is None else epoch_unix_ns - now_unix
+        self._epoch = time.monotonic_ns() + wait_ns
+
+    def now_ns(self) -> int:
+        """Scenario time; `t_start_ns` itself until the epoch is reached."""
+        elapsed = max(0, time.monotonic_ns() - self._epoch)
+        return self._t_start_ns + int(elapsed * self.speed)
+
+    def wall_s_until(self, t_ns: int) -> float:
+        """Wall seconds until scenario time `t_ns`; 0 when it has passed."""
+        due = self._epoch + (t_ns - self._t_start_ns) / self.speed
+        return max(0.0, (due - time.monotonic_ns()) / S)
+
+    async def sleep_until(self, t_ns: int) -> None:
+        """Return once scenario time has reached `t_ns`."""
+        while self.now_ns() < t_ns:
+            await asyncio.sleep(self.wall_s_until(t_ns))
+
+
+class VirtualClock:
+    """Scenario time that stands still until a test moves it."""
+
+    def __init__(self, t_start_ns: int = 0) -> None:
+        self._now = t_start_ns
+        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._count = 0
+
+    def now_ns(self) -> int:
+        """Scenario time as last moved."""
+        return self._now
+
+    def wall_s_until(self, t_ns: int) -> float:
+        """A virtual clock has no wall: 0 when `t_ns` has passed, else the shortest useful wait."""
+        return 0.0 if t_ns <= self._now else 0.001
+
+    async def sleep_until(self, t_ns: int) -> None:
+        """Return once a test has moved the clock to `t_ns`."""
+        if t_ns > self._now:
+            future = asyncio.get_running_loop().create_future()
+            heapq.heappush(self._sleepers, (t_ns, self._count, future))
+            self._count += 1
+            await future
+
+    def advance_to(self, t_ns: int) -> None:
+        """Move the clock forward and wake whoever waited for a time up to then."""
+        if t_ns < self._now:
+            raise ValueError("a clock does not go back")
+        self._now = t_ns
+        while self._sleepers and self._sleepers[0][0] <= t_ns:
+            future = heapq.heappop(self._sleepers)[2]
+            if not future.done():
+                future.set_result(None)
+
+
+def write_start(path: Path, speed: float, in_s: float) -> None:
+    """Let everyone who waits for `path` begin `in_s` wall seconds from now."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps({"epoch_unix_ns": time.time_ns() + round(in_s * S), "speed": speed}))
+    part.rename(path)
+
+
+async def started(config: ClockConfig) -> ScaledClock:
+    """The clock of a daemon, once its start is known. Raises SettingsError when no start file appears."""
+    if config.start_file is None:
+        epoch = None if config.epoch_unix_s is None else round(config.epoch_unix_s * S)
+        return ScaledClock(config.t_start_ns, config.speed, epoch)
+    path = Path(config.start_file)
+    deadline = time.monotonic() + config.wait_s
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise SettingsError(f"{path}: no start file after {config.wait_s:g} s")
+        await asyncio.sleep(START_FILE_POLL_S)
+    try:
+        start = msgspec.json.decode(read_text(path), type=Start)
+    except msgspec.DecodeError as error:
+        raise SettingsError(f"{path}: not a start file: {error}") from None
+    return ScaledClock(config.t_start_ns, start.speed, start.epoch_unix_ns)

@@ -1,0 +1,77 @@
+"""What every daemon does around its own work: start, say how it is, stop when told, and fail in one line.
+
+Rules of this module:
+
+- An operator's mistake ends the process with one line on stderr and exit code 1, before anything is written.
+- SIGTERM and SIGINT set one event; the daemon's loop sees it and ends in order.
+- A status file (JSON, by ``.part`` and rename) says once a second what the process is doing.
+- ``--check`` loads configuration and keys, and stops there.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sharing.clock import monotonic_ns
+from sharing.messages import S
+from sharing.recording import RecordingError
+from sharing.settings import SettingsError
+
+T = TypeVar("T")
+
+STATUS_EVERY_NS = S
+"""Wall time between two status files."""
+
+
+class Status:
+    """The status file of one process; without a path it says nothing."""
+
+    def __init__(self, path: str | None, **always: Any) -> None:
+        self._path = None if path is None else Path(path)
+        self._always = {**always, "pid": os.getpid()}
+        self._next_ns = 0
+
+    def write(self, state: str, **fields: Any) -> None:
+        """Say that the process is in `state`, now."""
+        self._next_ns = monotonic_ns() + STATUS_EVERY_NS
+        if self._path is not None:
+            part = self._path.with_suffix(".part")
+            part.write_text(json.dumps({**self._always, "state": state, **fields}))
+            part.rename(self._path)
+
+    def due(self) -> bool:
+        """Whether a second of wall time has passed since the last one."""
+        return monotonic_ns() >= self._next_ns
+
+
+def run(name: str, work: Callable[[asyncio.Event], Awaitable[None]]) -> int:
+    """Run a daemon's `work` until it ends; its argument is set by SIGTERM and SIGINT. The exit code."""
+    try:
+        asyncio.run(_run(work))
+    except (SettingsError, RecordingError, OSError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def until(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
+    """The result of `work`, or None when `stop` is set before it ends."""
+    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        task.cancel()
+        stopped.cancel()
+
+
+async def _run(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await work(stop)

@@ -1,0 +1,199 @@
+"""One nation's gateway: takes in its own feed and lets out what the arrangement releases, when it does.
+
+Rules of this module:
+
+- What leaves is decided by `sharing.release` alone; this process only waits until it may leave.
+- Every recipient the arrangement could ever serve has a PUB and a backfill endpoint of its own, to which
+  only that recipient's key is admitted. For others no endpoint exists.
+- Releases are computed from the items' available times, not from their arrival here: a live exercise and
+  its simulation give the same stamps. An item that is due already leaves at once.
+- The guard subscribes to its own nation's feed once all its recipients have subscribed to it, so that an
+  exercise starts when the whole chain stands.
+"""
+
+import asyncio
+import heapq
+from collections import Counter
+from typing import Annotated
+
+import msgspec
+
+from sharing.clock import ClockConfig, ScaledClock, monotonic_ns, started
+from sharing.daemon import Status, run, until
+from sharing.feeds import Inlet, Outlet
+from sharing.keys import KeysConfig, load_directory, load_pair
+from sharing.messages import NATIONS, RECIPIENTS, Heartbeat, Message, S, topic_of_release
+from sharing.policy import Policy
+from sharing.release import Release
+from sharing.settings import SettingsError, load, load_policy
+from sharing.transport import Hub
+from sharing.wire import encode
+
+TEND_S = 0.25
+"""Longest wait, wall seconds, between looks at requests and subscribers."""
+MAX_HELD = 100_000
+"""Items that may wait for their release at one time."""
+
+
+class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The nation's own emulator `peer`: it connects to `ingress`, bound here; `backfill` is bound there."""
+
+    peer: str
+    ingress: str
+    backfill: str
+
+
+class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One recipient: its nation, its process, and the two endpoints that the guard binds for it."""
+
+    nation: str
+    peer: str
+    feed: str
+    backfill: str
+
+
+class GuardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A guard's TOML. `policy` is the path of the arrangement, `seed` keys its delays.
+
+    Endpoints of recipients that the arrangement never serves stay closed; one that it serves and that is
+    not listed here gets nothing. After its end the guard stays `linger_s` while somebody is subscribed.
+    """
+
+    nation: str
+    policy: str
+    clock: ClockConfig
+    keys: KeysConfig
+    own: Own
+    recipients: tuple[Recipient, ...] = ()
+    seed: int = 0
+    status: str | None = None
+    linger_s: Annotated[float, msgspec.Meta(ge=0)] = 30.0
+
+
+def main(config: str, check: bool = False) -> int:
+    """Run the guard of the TOML file `config`. The exit code."""
+
+    async def work(stop: asyncio.Event) -> None:
+        settings = load(config, GuardConfig)
+        policy = load_policy(settings.policy)
+        _check_names(settings, config)
+        hub = Hub(load_pair(settings.keys.secret), load_directory(settings.keys.public))
+        if not check:
+            async with hub:
+                await Guard(settings, policy, hub).run(stop)
+
+    return run("guard", work)
+
+
+def entitled(policy: Policy, nation: str) -> tuple[str, ...]:
+    """The recipients that `policy` gives anything of `nation`, whatever its sensors are called."""
+    named = {sensor for rule in policy.rules for sensor in rule.sensors}
+    served = {recipient for sensor in named for recipient in policy.recipients(nation, sensor)}
+    return tuple(r for r in RECIPIENTS if r in served)
+
+
+def _check_names(settings: GuardConfig, config: str) -> None:
+    if settings.nation not in NATIONS:
+        raise SettingsError(f"{config}: nation = {settings.nation!r}: one of {', '.join(NATIONS)}")
+    names = [recipient.nation for recipient in settings.recipients]
+    others = [name for name in RECIPIENTS if name != settings.nation]
+    for name in names:
+        if name not in others or names.count(name) > 1:
+            raise SettingsError(f"{config}: recipients.nation = {name!r}: each of {', '.join(others)} once")
+
+
+class Guard:
+    """A guard once its configuration is good; `hub` must be open when it runs."""
+
+    def __init__(self, settings: GuardConfig, policy: Policy, hub: Hub) -> None:
+        self._nation = settings.nation
+        self._settings = settings
+        self._hub = hub
+        self._release = Release(policy, settings.seed)
+        self._status = Status(settings.status, nation=settings.nation, role="guard")
+        own, nation = settings.own, settings.nation
+        ingress = hub.ingress(own.ingress, f"ingress/{nation}", [own.peer])
+        self._inlet = Inlet(ingress, hub.client(own.backfill, own.peer), nation, nation, own.peer)
+        served = entitled(policy, nation)
+        self._outlets = {r.nation: self._outlet(r) for r in settings.recipients if r.nation in served}
+        self._held: list[tuple[int, int, str, Message]] = []
+        self._taken = 0
+        self._counters: Counter[str] = Counter()
+        self._end_ns = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until the configured end and while anybody is subscribed after it, or until told to stop."""
+        while not all([outlet.subscribed() for outlet in self._outlets.values()]) and not stop.is_set():
+            await self._hub.wait(TEND_S)
+            if self._status.due():
+                self._status.write("waiting")
+        self._inlet.subscribe()
+        self._status.write("ready")
+        clock = await until(started(self._settings.clock), stop)
+        if clock is None:
+            return
+        while not stop.is_set() and not self._ended(clock):
+            due = min(TEND_S, clock.wall_s_until(self._held[0][0])) if self._held else TEND_S
+            await self._hub.wait(due)
+            self._take()
+            self._let_out(clock.now_ns())
+            self._tend(clock.now_ns())
+        self._say("ended", clock.now_ns())
+
+    def _ended(self, clock: ScaledClock) -> bool:
+        """Whether the end has come and everybody has gone, or has had time to go."""
+        until_ns = self._settings.clock.until_ns
+        if until_ns is None or clock.now_ns() < until_ns:
+            self._end_ns = monotonic_ns() + round(self._settings.linger_s * S)
+            return False
+        return monotonic_ns() > self._end_ns or not any([o.watched() for o in self._outlets.values()])
+
+    def _outlet(self, recipient: Recipient) -> Outlet:
+        label = f"released/{self._nation}/{recipient.nation}"
+        egress = self._hub.egress(recipient.feed, label, [recipient.peer])
+        server = self._hub.server(recipient.backfill, f"backfill/{label}", [recipient.peer])
+        return Outlet(self._nation, [egress], server)
+
+    def _take(self) -> None:
+        """Take in what the own emulator has sent, and hold what is to be released."""
+        for arrival in self._inlet.drain():
+            message = arrival.message
+            if message is None or isinstance(message, Heartbeat):
+                continue
+            for t_out_ns, recipient, item in self._release.handle(message, message.t_available_ns):
+                if recipient not in self._outlets:
+                    self._counters["unlisted"] += 1
+                elif len(self._held) == MAX_HELD:
+                    self._counters["held-full"] += 1
+                else:
+                    heapq.heappush(self._held, (t_out_ns, self._taken, recipient, item))
+                    self._taken += 1
+
+    def _let_out(self, now_ns: int) -> None:
+        """Publish what is due."""
+        while self._held and self._held[0][0] <= now_ns:
+            t_out_ns, _, recipient, item = heapq.heappop(self._held)
+            topic = topic_of_release(item.originator, recipient, item.sensor)
+            self._outlets[recipient].publish(topic, item, encode(topic, item), t_out_ns)
+
+    def _tend(self, now_ns: int) -> None:
+        """Answer requests; once a second, heartbeats and status."""
+        for outlet in self._outlets.values():
+            outlet.serve()
+            outlet.watched()
+        if self._status.due():
+            self._say("running", now_ns)
+
+    def _say(self, state: str, now_ns: int) -> None:
+        for outlet in self._outlets.values():
+            outlet.heartbeat(now_ns)
+        self._status.write(
+            state,
+            t_ns=now_ns,
+            received=dict(self._inlet.received),
+            links=dict(self._inlet.gaps.counters),
+            refused=dict(self._inlet.refused),
+            released={name: dict(outlet.counters) for name, outlet in self._outlets.items()},
+            counters={**self._counters, "links-refused": self._release.refused},
+            gate=dict(self._hub.gatekeeper.counters),
+        )

@@ -1,0 +1,369 @@
+"""Every socket of the project: ZeroMQ with CURVE, always, and access decided by key. Nobody else imports zmq.
+
+Rules of this module:
+
+- A `Hub` holds one process's sockets, its own key and the public keys it knows. Servers (sockets that bind)
+  have a *label*, which is their ZAP domain; a client's key is admitted to the labels that name it, and to
+  nothing else. One PUB socket and endpoint per release label: a mistake in a topic cannot cross labels.
+- It fails closed: ``ZAP_ENFORCE_DOMAIN`` refuses everybody while no gatekeeper answers, an unknown domain or
+  key is refused, and an exception while judging is a refusal. Should the gatekeeper itself end, the hub ends.
+- One frame is one message. More frames, unknown senders and undeliverable frames are dropped and counted
+  by cause in ``counters``; sizes, handshakes, queues and heartbeats are limited by `Limits`.
+- A daemon awaits once (`Hub.wait`), then drains without waiting: up to ``Limits.drain`` frames a call.
+- A socket that connects knows its peer by the server key it asked for; one that binds by ZAP's User-Id.
+"""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import zmq
+import zmq.asyncio
+from zmq.utils import z85
+from zmq.utils.monitor import parse_monitor_message
+
+from sharing.keys import Directory, KeyPair
+from sharing.schema import MAX_FRAME_BYTES
+from sharing.settings import SettingsError
+
+ZAP_ENDPOINT = "inproc://zeromq.zap.01"
+MONITORED = {
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "handshake-protocol",
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "handshake-broken",
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH: "handshake-refused",
+    zmq.EVENT_DISCONNECTED: "disconnected",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of every socket. `high_water` counts frames per peer and direction."""
+
+    frame_bytes: int = MAX_FRAME_BYTES
+    high_water: int = 1000
+    drain: int = 256
+    backlog: int = 64
+    linger_ms: int = 2000
+    handshake_ms: int = 10_000
+    heartbeat_ms: int = 1000
+    heartbeat_timeout_ms: int = 10_000
+    reconnect_ms: int = 50
+    reconnect_max_ms: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A frame that a server got from the client `sender`; `route` addresses the answers."""
+
+    route: bytes
+    sender: str
+    frame: bytes
+
+
+def new_pair(name: str) -> KeyPair:
+    """A fresh CURVE key pair for the process `name`."""
+    public, secret = zmq.curve_keypair()
+    return KeyPair(name, public, secret)
+
+
+class Gatekeeper:
+    """The ZAP handler: decides by (label, key) and gives the key's name as the User-Id."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._names = {z85.decode(key): name for name, key in directory.keys.items()}
+        self._admitted: dict[bytes, frozenset[str]] = {}
+        self.counters: Counter[str] = Counter()
+
+    def admit(self, label: str, names: Iterable[str]) -> None:
+        """Admit the processes `names` to the sockets labelled `label`."""
+        self._admitted[label.encode()] = frozenset(names)
+
+    def answer(self, frames: list[bytes]) -> list[bytes]:
+        """The reply to one ZAP request (RFC 27). Never raises: what cannot be judged is refused."""
+        version, request = (*frames, b"", b"")[:2]
+        try:
+            name = self._judge(frames)
+            cause = "admitted" if name else "refused"
+        except Exception:
+            name, cause = None, "unjudged"
+        self.counters[cause] += 1
+        if name is None:
+            return [version, request, b"400", b"no access", b"", b""]
+        return [version, request, b"200", b"OK", name.encode(), b""]
+
+    def _judge(self, frames: list[bytes]) -> str | None:
+        _, _, domain, _, _, mechanism, key = frames
+        name = self._names.get(key)
+        if mechanism != b"CURVE" or name not in self._admitted.get(domain, ()):
+            return None
+        return name
+
+
+class _Endpoint:
+    """What all sockets share: the asyncio socket to wait on, its blocking twin to drain, the counters."""
+
+    def __init__(self, hub: "Hub", kind: int, peer: str | None) -> None:
+        self.socket: zmq.asyncio.Socket = hub.context.socket(kind)
+        self.limits = hub.limits
+        self.peer = peer
+        self.counters: Counter[str] = Counter()
+        self._plain: zmq.Socket[bytes] = zmq.Socket.shadow(self.socket.underlying)
+
+    def _receive(self) -> list[zmq.Frame] | None:
+        """One message's frames, None when there is none. A signal or a full queue is no reason to wait."""
+        try:
+            return self._plain.recv_multipart(zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return None
+
+    def _received(self) -> Iterable[tuple[list[zmq.Frame], str | None]]:
+        """Up to ``Limits.drain`` messages, each with its sender's name where one is known."""
+        for _ in range(self.limits.drain):
+            frames = self._receive()
+            if frames is None:
+                return
+            yield frames, self.peer or _user_id(frames[-1])
+
+    def _send(self, frames: list[bytes]) -> bool:
+        """Send without waiting; False, counted, when the peer's queue is full or the peer has gone."""
+        try:
+            self._plain.send_multipart(frames, zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            if error.errno not in (zmq.EAGAIN, zmq.EHOSTUNREACH):
+                raise
+            self.counters["queue-full" if error.errno == zmq.EAGAIN else "peer-gone"] += 1
+            return False
+        self.counters["sent"] += 1
+        return True
+
+
+class Ingress(_Endpoint):
+    """A SUB socket: frames from one publisher (connected) or from admitted ones (bound)."""
+
+    def subscribe(self) -> None:
+        """Ask for everything that the peer publishes on this endpoint; until then nothing comes."""
+        self.socket.subscribe(b"")
+
+    def drain(self) -> list[tuple[bytes, str]]:
+        """Frames waiting now, with their sender's name, at most ``Limits.drain``."""
+        result = []
+        for frames, sender in self._received():
+            if len(frames) != 1 or sender is None:
+                self.counters["multipart" if sender else "anonymous"] += 1
+            else:
+                self.counters["received"] += 1
+                result.append((frames[0].bytes, sender))
+        return result
+
+
+class Egress(_Endpoint):
+    """A PUB socket (XPUB, to see its subscribers) for one release label. Sending never waits.
+
+    A full queue drops the frame with a count: the gap shows in the sequence numbers and is backfilled.
+    """
+
+    def __init__(self, hub: "Hub", kind: int, peer: str | None) -> None:
+        super().__init__(hub, kind, peer)
+        self.subscribed = False
+        self.socket.setsockopt(zmq.XPUB_NODROP, 1)
+
+    def notice(self) -> bool:
+        """Take in who has come and gone; whether anybody is subscribed now."""
+        for frames, _ in self._received():
+            event = frames[0].bytes
+            if event[:1] in (b"\x00", b"\x01"):
+                self.subscribed = event[:1] == b"\x01"
+            else:
+                self.counters["unasked"] += 1
+        return self.subscribed
+
+    def send(self, frame: bytes) -> bool:
+        """Publish one frame; False, counted, when the subscriber's queue is full."""
+        return self._send([frame])
+
+
+class Server(_Endpoint):
+    """A ROUTER socket: requests of admitted clients, answered frame by frame."""
+
+    def __init__(self, hub: "Hub", kind: int, peer: str | None) -> None:
+        super().__init__(hub, kind, peer)
+        self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+
+    def requests(self) -> list[Request]:
+        """Requests waiting now, at most ``Limits.drain``."""
+        result = []
+        for frames, sender in self._received():
+            if len(frames) != 2 or sender is None:
+                self.counters["multipart" if sender else "anonymous"] += 1
+            else:
+                self.counters["received"] += 1
+                result.append(Request(frames[0].bytes, sender, frames[1].bytes))
+        return result
+
+    def answer(self, request: Request, frame: bytes) -> bool:
+        """Send one frame to whoever asked; False, counted, when it cannot be queued."""
+        return self._send([request.route, frame])
+
+
+class Client(_Endpoint):
+    """A DEALER socket: asks one server, and reads its answers when they come."""
+
+    def ask(self, frame: bytes) -> bool:
+        """Send a request; False, counted, when the queue is full."""
+        return self._send([frame])
+
+    def answers(self) -> list[bytes]:
+        """Frames waiting now, at most ``Limits.drain``."""
+        result = []
+        for frames, _ in self._received():
+            if len(frames) != 1:
+                self.counters["multipart"] += 1
+            else:
+                self.counters["received"] += 1
+                result.append(frames[0].bytes)
+        return result
+
+
+E = TypeVar("E", bound=_Endpoint)
+
+
+class Hub:
+    """One process's sockets; an async context manager that opens the gate before any of them.
+
+    ``async with Hub(own, directory) as hub: …``. Should the gatekeeper fail, the body is cancelled and
+    the failure raised. Operators' mistakes (occupied port, unknown peer) raise SettingsError.
+    """
+
+    def __init__(self, own: KeyPair, directory: Directory, limits: Limits | None = None) -> None:
+        self.own = own
+        self.directory = directory
+        self.limits = limits or Limits()
+        self.context: zmq.asyncio.Context = zmq.asyncio.Context()
+        self.gatekeeper = Gatekeeper(directory)
+        self._endpoints: list[_Endpoint] = []
+        self._poller = zmq.asyncio.Poller()
+        self._watchers: list[asyncio.Task[None]] = []
+        self._group = asyncio.TaskGroup()
+        self._gate: zmq.asyncio.Socket = self.context.socket(zmq.REP)
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        self._gate.bind(ZAP_ENDPOINT)
+        self._watch(self._keep_gate())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._watchers:
+            task.cancel()
+        try:
+            await self._group.__aexit__(kind, error, trace)
+        except BaseExceptionGroup:
+            if error is None or isinstance(error, asyncio.CancelledError):
+                raise  # the gate failed; otherwise the body's own error goes on as it is
+        finally:
+            for endpoint in self._endpoints:
+                endpoint.socket.disable_monitor()
+                endpoint.socket.close(self.limits.linger_ms)
+            self._gate.close(0)
+            self.context.term()
+
+    def ingress(self, endpoint: str, label: str, admitted: Iterable[str]) -> Ingress:
+        """A bound SUB for the publishers `admitted`."""
+        return self._bind(Ingress(self, zmq.SUB, None), endpoint, label, admitted)
+
+    def subscriber(self, endpoint: str, peer: str) -> Ingress:
+        """A SUB connected to the publisher `peer`."""
+        return self._connect(Ingress(self, zmq.SUB, peer), endpoint, peer)
+
+    def egress(self, endpoint: str, label: str, admitted: Iterable[str]) -> Egress:
+        """A bound PUB for the subscribers `admitted`."""
+        return self._bind(Egress(self, zmq.XPUB, None), endpoint, label, admitted)
+
+    def publisher(self, endpoint: str, peer: str) -> Egress:
+        """A PUB connected to the ingress of `peer`."""
+        return self._connect(Egress(self, zmq.XPUB, peer), endpoint, peer)
+
+    def server(self, endpoint: str, label: str, admitted: Iterable[str]) -> Server:
+        """A bound ROUTER for the clients `admitted`."""
+        return self._bind(Server(self, zmq.ROUTER, None), endpoint, label, admitted)
+
+    def client(self, endpoint: str, peer: str) -> Client:
+        """A DEALER connected to the server `peer`."""
+        return self._connect(Client(self, zmq.DEALER, peer), endpoint, peer)
+
+    async def wait(self, wall_s: float) -> None:
+        """Return when some socket has something to read, or after `wall_s`."""
+        await self._poller.poll(math.ceil(max(0.0, wall_s) * 1000))
+
+    def _bind(self, endpoint: E, address: str, label: str, admitted: Iterable[str]) -> E:
+        names = tuple(admitted)
+        for name in names:
+            self.directory.key_of(name)
+        self.gatekeeper.admit(label, names)
+        socket = self._open(endpoint)
+        socket.curve_server = True
+        socket.setsockopt_string(zmq.ZAP_DOMAIN, label)
+        socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+        try:
+            socket.bind(address)
+        except zmq.ZMQError as error:
+            raise SettingsError(f"{address}: cannot listen for {label}: {error.strerror.lower()}") from None
+        return endpoint
+
+    def _connect(self, endpoint: E, address: str, peer: str) -> E:
+        socket = self._open(endpoint)
+        socket.curve_serverkey = self.directory.key_of(peer)
+        try:
+            socket.connect(address)
+        except zmq.ZMQError as error:
+            raise SettingsError(f"{address}: cannot connect to {peer}: {error.strerror.lower()}") from None
+        return endpoint
+
+    def _open(self, endpoint: _Endpoint) -> zmq.asyncio.Socket:
+        socket, limits = endpoint.socket, self.limits
+        self._endpoints.append(endpoint)
+        for option, value in (
+            (zmq.MAXMSGSIZE, limits.frame_bytes),
+            (zmq.SNDHWM, limits.high_water),
+            (zmq.RCVHWM, limits.high_water),
+            (zmq.BACKLOG, limits.backlog),
+            (zmq.LINGER, limits.linger_ms),
+            (zmq.HANDSHAKE_IVL, limits.handshake_ms),
+            (zmq.HEARTBEAT_IVL, limits.heartbeat_ms),
+            (zmq.HEARTBEAT_TIMEOUT, limits.heartbeat_timeout_ms),
+            (zmq.RECONNECT_IVL, limits.reconnect_ms),
+            (zmq.RECONNECT_IVL_MAX, limits.reconnect_max_ms),
+        ):
+            socket.setsockopt(option, value)
+        socket.curve_publickey, socket.curve_secretkey = self.own.public, self.own.secret
+        self._watch(_count_events(socket.get_monitor_socket(sum(MONITORED)), endpoint.counters))
+        self._poller.register(socket, zmq.POLLIN)
+        return socket
+
+    def _watch(self, work: Any) -> None:
+        self._watchers.append(self._group.create_task(work))
+
+    async def _keep_gate(self) -> None:
+        while True:
+            frames = await self._gate.recv_multipart()
+            await self._gate.send_multipart(self.gatekeeper.answer(frames))
+
+
+async def _count_events(monitor: zmq.asyncio.Socket, counters: Counter[str]) -> None:
+    """Count a socket's broken handshakes and lost connections by cause."""
+    while True:
+        event = zmq.Event(parse_monitor_message(await monitor.recv_multipart())["event"])
+        counters[MONITORED[event]] += 1
+
+
+def _user_id(frame: zmq.Frame) -> str | None:
+    try:
+        return str(frame.get("User-Id"))
+    except zmq.ZMQError:
+        return None
