@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fusion.core.events import Effect, Event, Received, Refused, Renamed, Tick, Update
+from fusion.core.events import Effect, Event, Peek, Received, Refused, Renamed, Tick, Update
 from fusion.core.filters import FilterFactory, compiled
 from fusion.core.ordering import Buffer, SiteEntry
 from fusion.core.picture import Painter
@@ -31,12 +31,11 @@ RENAME_M = 5_000.0
 
 @dataclass(frozen=True, slots=True)
 class CoreConfig:
-    """Everything that shapes a core. `updates` also publishes between ticks (live nodes only)."""
+    """Everything that shapes a core."""
 
     nation: str
     regions: tuple[Region, ...] = ()
     horizon_s: int = 30
-    updates: bool = False
     max_tracks: int = 2048
     max_sensors: int = 32
     max_entries: int = 500_000
@@ -66,7 +65,9 @@ class Core:
         """Take one event in and say what follows from it."""
         if isinstance(event, Received):
             return self._receive(event)
-        return self._tick(event.t_ns)
+        if isinstance(event, Tick):
+            return self._tick(event.t_ns)
+        return [self._update(event.t_ns)] if self._reached_ns is not None else []
 
     def _receive(self, event: Received) -> list[Effect]:
         message = event.message
@@ -78,8 +79,6 @@ class Core:
             return [Refused(cause, message.originator, message.sensor)]
         if isinstance(message, Detections):
             self.counters["plots"] += len(message.t_valid_ns)
-            if self.config.updates and len(message.t_valid_ns) and self._reached_ns is not None:
-                return [self._update(event.t_available_ns)]
         return []
 
     def _tick(self, t_ns: int) -> list[Effect]:
@@ -180,4 +179,4 @@ class Core:
         return effects
 
 
-__all__ = ["Core", "CoreConfig", "Received", "Tick"]
+__all__ = ["Core", "CoreConfig", "Peek", "Received", "Tick"]

@@ -8,6 +8,7 @@ __all__ = [
     "REFUSALS",
     "Effect",
     "Event",
+    "Peek",
     "Picture",
     "Received",
     "Refused",
@@ -33,7 +34,14 @@ class Tick:
     t_ns: int
 
 
-Event = Received | Tick
+@dataclass(frozen=True, slots=True)
+class Peek:
+    """Somebody is watching: give an `Update` as of `t_ns`. Changes no picture; never recorded or replayed."""
+
+    t_ns: int
+
+
+Event = Received | Tick | Peek
 
 
 @dataclass(frozen=True, slots=True)
