@@ -139,14 +139,16 @@ class Gaps:
 
     def _topic(self, topic: str, boot_id: int) -> _Topic | None:
         state = self._topics.get(topic)
-        if state is None and len(self._topics) >= MAX_TOPICS:
-            self.counters["topics-full"] += 1
-            return None
-        if state is not None and state.boot_id != boot_id:
+        if state is not None and state.boot_id == boot_id:
+            return state
+        if state is not None:
             self.counters["reboots"] += 1
             self._lose(state, len(state.missing))
-            state = None
-        return self._topics.setdefault(topic, _Topic(boot_id)) if state is None else state
+        elif len(self._topics) >= MAX_TOPICS:
+            self.counters["topics-full"] += 1
+            return None
+        self._topics[topic] = _Topic(boot_id)
+        return self._topics[topic]
 
     def _miss(self, state: _Topic, end: int) -> None:
         count = end - state.following

@@ -1,0 +1,72 @@
+"""Scenario time: scaled, shared through a start file, and moved by hand."""
+
+import asyncio
+import time
+
+import pytest
+
+from sharing.clock import ClockConfig, ScaledClock, VirtualClock, started, write_start
+from sharing.messages import S
+from sharing.settings import SettingsError
+
+
+def test_a_scaled_clock_runs_as_many_times_as_fast():
+    clock = ScaledClock(-10 * S, speed=100.0, epoch_unix_ns=time.time_ns() - S)
+    assert clock.now_ns() == pytest.approx(90 * S, abs=5 * S)
+    assert clock.wall_s_until(1090 * S) == pytest.approx(10.0, abs=0.05)
+    assert clock.wall_s_until(0) == 0.0
+
+
+def test_it_stands_still_before_its_epoch():
+    clock = ScaledClock(-10 * S, speed=100.0, epoch_unix_ns=time.time_ns() + 60 * S)
+    assert clock.now_ns() == -10 * S
+    assert clock.wall_s_until(-10 * S) == pytest.approx(60.0, abs=0.1)
+
+
+async def test_it_wakes_no_earlier_than_asked():
+    clock = ScaledClock(0, speed=50.0)
+    await clock.sleep_until(S)
+    assert clock.now_ns() >= S
+
+
+async def test_everyone_who_waits_for_a_start_file_gets_the_same_clock(tmp_path):
+    path = tmp_path / "start.json"
+    config = ClockConfig(t_start_s=-10.0, start_file=str(path), wait_s=5.0)
+    waiting = [asyncio.ensure_future(started(config)) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    assert not any(task.done() for task in waiting)
+    write_start(path, 20.0, in_s=0.0)
+    clocks = await asyncio.gather(*waiting)
+    times = [clock.now_ns() for clock in clocks]
+    assert max(times) - min(times) < S // 10
+    assert {clock.speed for clock in clocks} == {20.0}
+
+
+async def test_a_start_that_never_comes_or_makes_no_sense_is_said_in_one_line(tmp_path):
+    path = tmp_path / "start.json"
+    config = ClockConfig(start_file=str(path), wait_s=0.05)
+    with pytest.raises(SettingsError, match="no start file"):
+        await started(config)
+    path.write_text('{"epoch_unix_ns": 0, "speed": -1.0}')
+    with pytest.raises(SettingsError, match="not a start file"):
+        await started(config)
+
+
+async def test_a_virtual_clock_moves_only_when_told():
+    clock = VirtualClock()
+    woken = []
+
+    async def sleeper(t_s):
+        await clock.sleep_until(t_s * S)
+        woken.append(t_s)
+
+    tasks = [asyncio.ensure_future(sleeper(t)) for t in (3, 1, 2)]
+    await asyncio.sleep(0)
+    clock.advance_to(2 * S)
+    await asyncio.sleep(0.01)
+    assert sorted(woken) == [1, 2]
+    with pytest.raises(ValueError, match="does not go back"):
+        clock.advance_to(S)
+    clock.advance_to(3 * S)
+    await asyncio.gather(*tasks)
+    assert clock.wall_s_until(9 * S) > 0.0
