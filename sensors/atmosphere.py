@@ -88,7 +88,9 @@ def ray(elevation_rad: float, height_m: float, radius_m: float = 6_371_000.0) ->
         return [math.sin(theta), math.cos(theta) / r, math.cos(theta) * (1.0 / r + bend)]
 
     path = np.concatenate([np.arange(1e3, 300e3, 5e3), np.arange(300e3, 4001e3, 50e3)])
-    flown = solve_ivp(slope, (0.0, path[-1]), [height_m, 0.0, elevation_rad], t_eval=path, rtol=1e-9, atol=1e-9)
+    flown = solve_ivp(
+        slope, (0.0, path[-1]), [height_m, 0.0, elevation_rad], t_eval=path, rtol=1e-9, atol=1e-9
+    )
     height, angle, _ = flown.y
     r = radius_m + height
     up = r * np.cos(angle) - (radius_m + height_m)
@@ -97,6 +99,6 @@ def ray(elevation_rad: float, height_m: float, radius_m: float = 6_371_000.0) ->
 
 
 def geometric_elevation(apparent_rad: float, height_m: float, range_m: npt.ArrayLike) -> Array:
-    """Geometric elevation of what is seen at an apparent elevation and a slant range: a mask's true height."""
+    """Geometric elevation of what is seen at an apparent elevation, at slant ranges: a mask's true height."""
     ranges, elevations = ray(apparent_rad, height_m)
     return np.interp(np.asarray(range_m), ranges, elevations)

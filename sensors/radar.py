@@ -122,9 +122,9 @@ class Radar:
             & (range_m <= self.type.range_max_km * 1e3)
         )
 
-    def mean_snr(self, range_m: Array, cross_section_m2: npt.ArrayLike) -> Array:
+    def mean_snr(self, range_m: Array, cross_section_m2: Array | float) -> Array:
         """Mean signal-to-noise ratio (a ratio, not dB) at ranges (n,) for cross-sections (n,)."""
-        return SNR_13DB * cross_section_m2 * (self.type.range_13db_km * 1e3 / range_m) ** 4
+        return SNR_13DB * np.asarray(cross_section_m2) * (self.type.range_13db_km * 1e3 / range_m) ** 4
 
     def aspect_cos(self, states_ecef: Array) -> Array:
         """Cosine between the object's axis (along its velocity) and the line of sight, for states (n, 6)."""

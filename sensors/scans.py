@@ -8,7 +8,7 @@ All draws are keyed by (seed, sensor, object or purpose) and by the number of th
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from sensors.draws import identity, normals, uniforms
 from sensors.geodesy import wrap
 from sensors.radar import Radar, plot_sigmas
 from sensors.threats import load_threat
-from sharing.messages import PHASES, Detections, Floats, Ints, S, Scan, Site, Truth, floats, ints
+from sharing.messages import PHASES, Detections, Ints, S, Scan, Site, Truth, floats, ints
 
 Array = npt.NDArray[np.float64]
 
@@ -108,7 +108,8 @@ def sight(radar: Radar, truth: Truth, t_ns: Ints) -> Sight:
 def schedule(radar: Radar, seed: int, t_start_ns: int, t_end_ns: int) -> Schedule:
     """Scans wholly inside the interval; their phase is drawn, so that sensors do not scan in step."""
     period = round(radar.type.scan_s * S)
-    offset = int(uniforms(1, 4, seed, radar.nation, radar.id, "phase")[0, 0] * radar.type.scan_s * 1e3) * 1_000_000
+    drawn = uniforms(1, 4, seed, radar.nation, radar.id, "phase")[0, 0]
+    offset = int(drawn * period) // 1_000_000 * 1_000_000
     number = np.arange(max((t_end_ns - t_start_ns - offset) // period, 0), dtype=np.int64)
     start = t_start_ns + offset + number * period
     on = np.ones(len(start), dtype=bool)
@@ -131,7 +132,7 @@ def beam_times(radar: Radar, plan: Schedule, azimuth_rad: Array, start_ns: Ints)
     return start_ns + np.rint((beam + 0.5) / beams * plan.period_ns).astype(np.int64)
 
 
-def _object_plots(radar: Radar, seed: int, plan: Schedule, truth: Truth, errors: Array) -> Plots:
+def _object_plots(radar: Radar, seed: int, plan: Schedule, truth: Truth, bias: Array) -> Plots:
     t_ns = plan.start_ns + plan.period_ns // 2
     for _ in range(2):
         azimuth = radar.measure(interpolate(truth, t_ns)[:, :3])[1]
@@ -143,7 +144,8 @@ def _object_plots(radar: Radar, seed: int, plan: Schedule, truth: Truth, errors:
     hit = seen.visible & (power >= radar.threshold)
     noise = normals(rows, 4, *name, "noise")[plan.number, :3][hit]
     sigma = plot_sigmas(radar, power[hit])
-    return Plots(plan.number[hit], t_ns[hit], seen.measurement[hit] + errors + sigma * noise, sigma, power[hit])
+    measured = seen.measurement[hit] + bias + sigma * noise
+    return Plots(plan.number[hit], t_ns[hit], measured, sigma, power[hit])
 
 
 def _clutter_plots(radar: Radar, seed: int, plan: Schedule) -> Plots:
@@ -183,13 +185,13 @@ def _joined(parts: Sequence[Plots]) -> Plots:
     if not parts:
         none = np.empty(0, dtype=np.int64)
         return Plots(none, none, np.empty((0, 3)), np.empty((0, 3)), np.empty(0))
-    columns = [np.concatenate([getattr(p, c) for p in parts]) for c in ("scan", "t_valid_ns", "measurement", "sigma", "snr")]
-    order = np.lexsort((columns[2][:, 0], columns[1], columns[0]))
-    return Plots(*(c[order] for c in columns))
+    columns = {f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Plots)}
+    order = np.lexsort((columns["measurement"][:, 0], columns["t_valid_ns"], columns["scan"]))
+    return Plots(**{name: values[order] for name, values in columns.items()})
 
 
 def errors(radar: Radar, seed: int) -> tuple[Array, int]:
-    """The constant errors of a sensor in one run: range m, azimuth rad, elevation rad; and its clock's, ns."""
+    """The constant errors of a sensor in one run: (range m, azimuth rad, elevation rad) and clock ns."""
     draw = normals(1, 4, seed, radar.nation, radar.id, "bias")[0]
     return draw[:3] * radar.bias_sigmas, round(draw[3] * radar.type.clock_s * S)
 
@@ -201,7 +203,6 @@ def plots(radar: Radar, seed: int, plan: Schedule, truths: Sequence[Truth]) -> P
     made = _joined([*parts, _clutter_plots(radar, seed, plan)])
     made.measurement[:, 1] = wrap(made.measurement[:, 1])
     return Plots(made.scan, made.t_valid_ns + clock_ns, made.measurement, made.sigma, made.snr)
-
 
 
 class _Link:
@@ -238,12 +239,13 @@ def boot_id(seed: int) -> int:
 def _site(radar: Radar, t_valid_ns: int, envelope: dict[str, Any]) -> Site:
     kind = radar.type
     sigma, bias = radar.sigmas.tolist(), radar.bias_sigmas.tolist()
+    axes: Any = tuple(radar.axes.reshape(-1).tolist())
     return Site(
         **envelope,
         t_valid_ns=t_valid_ns,
         position_ecef_m=tuple(radar.position_ecef_m.tolist()),
         velocity_ecef_mps=(0.0, 0.0, 0.0),
-        enu_ecef=tuple(radar.axes.reshape(-1).tolist()),
+        enu_ecef=axes,
         sigma_range_m=sigma[0],
         sigma_azimuth_rad=sigma[1],
         sigma_elevation_rad=sigma[2],
@@ -257,7 +259,7 @@ def _site(radar: Radar, t_valid_ns: int, envelope: dict[str, Any]) -> Site:
     )
 
 
-def _coverage(radar: Radar) -> dict[str, float]:
+def _coverage(radar: Radar) -> dict[str, Any]:
     """The fields that say, in a site and in a scan, where the radar looks."""
     return {
         "azimuth_center_rad": float(wrap(np.radians(radar.station.boresight_deg))),
@@ -268,7 +270,7 @@ def _coverage(radar: Radar) -> dict[str, float]:
     }
 
 
-def _columns(made: Plots) -> dict[str, Floats | Ints]:
+def _columns(made: Plots) -> dict[str, Any]:
     """The body of one long `Detections` message with all plots; scans take slices of it."""
     return {
         "t_valid_ns": ints(made.t_valid_ns),

@@ -52,7 +52,7 @@ class ScenarioFile(Spec, frozen=True, kw_only=True):
     title: str
     shows: str
     sensors: tuple[str, ...]
-    ships: dict[str, Place] = {}
+    ships: dict[str, Place] = msgspec.field(default_factory=dict)
     threats: tuple[ThreatEntry, ...] = ()
     regions: tuple[str, ...] = ()
     seed: int = 1
@@ -161,7 +161,7 @@ def _placed(file: ScenarioFile, path: str) -> tuple[Radar, ...]:
 def feed(
     scenario: Scenario, seed: int, nations: Sequence[str] | None = None
 ) -> Iterator[Site | Scan | Detections]:
-    """All messages of the radars of some nations (default: all), ordered by (sent, originator, sensor, sequence)."""
+    """All messages of some nations' radars (default: all), by (sent, originator, sensor, sequence)."""
     chosen = NATIONS if nations is None else nations
     streams = [
         scans.messages(radar, seed, scenario.t_start_ns, scenario.t_end_ns, scenario.truth)

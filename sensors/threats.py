@@ -1,4 +1,4 @@
-"""Threat classes: typed TOML of `configs/threats/`, one file a class; every number NOTIONAL or with its source."""
+"""Threat classes: typed TOML of `configs/threats/`, one file a class. Numbers are sourced or NOTIONAL."""
 
 import functools
 import math
@@ -107,5 +107,5 @@ def _load(path: Path) -> Threat:
 
 
 def load_threat(name: str) -> Threat:
-    """The class `name` (file stem in `configs/threats/`, or a path). Raises SettingsError, configs.UnknownName."""
+    """The class of a file stem in `configs/threats/`, or a path. Raises SettingsError, UnknownName."""
     return _load(configs.resolve("threats", name))

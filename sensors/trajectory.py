@@ -12,6 +12,7 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +80,7 @@ class Flight:
 
     def phases(self, t_s: Array) -> npt.NDArray[np.int64]:
         """Phase numbers of `sharing.messages.PHASES` at the times (n,)."""
-        lat, lon, height = geodesy.geodetic(self.state(t_s)[:, :3])
+        height = geodesy.geodetic(self.state(t_s)[:, :3])[2]
         phase = np.full(len(t_s), COAST)
         phase[(t_s > self.apogee_s) & (height < REENTRY_HEIGHT_M)] = REENTRY
         phase[(t_s >= self.lift_s[0]) & (t_s < self.lift_s[1])] = PULL_UP
@@ -211,7 +212,8 @@ class _Forces:
         climb = (x * vx + yy * vy + z * vz) / r
         fall_rate = (x * slope[3] + yy * slope[4] + z * slope[5]) / r + (speed * speed - climb * climb) / r
         level = math.sqrt(max(1.0 - (climb / speed) ** 2, 1e-6))
-        most = min(0.5 * density * speed**2 * glide.lift_coefficient * glide.area_m2 / glide.mass_kg, glide.limit_mps2)
+        pressure = 0.5 * density * speed**2
+        most = min(pressure * glide.lift_coefficient * glide.area_m2 / glide.mass_kg, glide.limit_mps2)
         lift = min(max((-climb / 8.0 - fall_rate) / level, 0.0), most)
         for axis, (place, velocity) in enumerate(zip((x, yy, z), (vx, vy, vz), strict=True)):
             across = (place / r - climb / speed * velocity / speed) / level
@@ -219,11 +221,11 @@ class _Forces:
         return slope
 
 
-def _falling(_t: float, y: Sequence[float]) -> float:
+def _falling(_t: float, y: Sequence[float] | Array) -> float:
     return float(y[0] * y[3] + y[1] * y[4] + y[2] * y[5])
 
 
-def _ground(_t: float, y: Sequence[float]) -> float:
+def _ground(_t: float, y: Sequence[float] | Array) -> float:
     return height_m(y[0], y[1], y[2])
 
 
@@ -231,7 +233,9 @@ _falling.terminal, _falling.direction = True, -1  # type: ignore[attr-defined]
 _ground.terminal, _ground.direction = True, -1  # type: ignore[attr-defined]
 
 
-def fly(threat: Threat, launch: tuple[float, float], programme: Programme, tolerance: float = 1e-10) -> Flight:
+def fly(
+    threat: Threat, launch: tuple[float, float], programme: Programme, tolerance: float = 1e-10
+) -> Flight:
     """Fly one programme from a launch point (latitude, longitude in degrees, at sea level) to impact.
 
     Raises TrajectoryError when the object falls back under power or does not come down.
@@ -240,10 +244,14 @@ def fly(threat: Threat, launch: tuple[float, float], programme: Programme, toler
     legs: list[tuple[float, float, Callable[[Array], Array]]] = []
     state = np.concatenate([geodesy.ecef(*launch), np.zeros(3)])
 
-    def leg(slope: Callable[..., list[float]], start: float, end: float, events: list[Callable[..., float]]) -> float:
+    def leg(
+        slope: Callable[..., list[float]], start: float, end: float, events: list[Callable[..., float]]
+    ) -> float:
         nonlocal state
         scale = tolerance * np.array([1e6, 1e6, 1e6, 1e3, 1e3, 1e3])
-        run = solve_ivp(slope, (start, end), state, "DOP853", rtol=tolerance, atol=scale, dense_output=True, events=events)
+        run = solve_ivp(
+            slope, (start, end), state, "DOP853", rtol=tolerance, atol=scale, dense_output=True, events=events
+        )
         state = run.y[:, -1]
         legs.append((start, float(run.t[-1]), run.sol))
         return float(run.t[-1])
@@ -251,7 +259,7 @@ def fly(threat: Threat, launch: tuple[float, float], programme: Programme, toler
     burn = min(programme.burn_s, forces.starts[-1])
     marks = {threat.vertical_s, threat.vertical_s + threat.tilt_s, *forces.starts[1:-1]}
     edges = [0.0, *sorted(mark for mark in marks if 0.0 < mark < burn), burn]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         number = int(np.searchsorted(forces.starts[1:-1], start, side="right"))
         leg(forces.boost(number), start, end, [])
     if _falling(0.0, state) <= 0.0 or _ground(0.0, state) <= 0.0:
@@ -271,7 +279,9 @@ def fly(threat: Threat, launch: tuple[float, float], programme: Programme, toler
 
 
 @functools.lru_cache(maxsize=64)
-def solve(threat: Threat, launch: tuple[float, float], bearing_deg: float, range_m: float, apogee_m: float) -> Flight:
+def solve(
+    threat: Threat, launch: tuple[float, float], bearing_deg: float, range_m: float, apogee_m: float
+) -> Flight:
     """The flight of a class that meets the geodesic bearing and range from the launch point, and the apogee.
 
     Ballistic classes vary azimuth, final tilt and thrust cut-off; quasi-ballistic ones burn out and vary
@@ -303,7 +313,9 @@ def solve(threat: Threat, launch: tuple[float, float], bearing_deg: float, range
     for tilt, fraction in starts:
         guess = [bearing_deg, min(tilt, 88.0), low + fraction * (high - low)]
         bounds = ([bearing_deg - 40.0, 2.0, low], [bearing_deg + 40.0, 89.9, high])
-        found = least_squares(miss, guess, bounds=bounds, x_scale=[1.0, 3.0, 10.0], diff_step=1e-4, xtol=1e-10)
+        found = least_squares(
+            miss, guess, bounds=bounds, x_scale=[1.0, 3.0, 10.0], diff_step=1e-4, xtol=1e-10
+        )
         if max(abs(v) for v in found.fun) < 2e-4 * max(range_m, apogee_m):
             return fly(threat, launch, programme(found.x))
     raise TrajectoryError(
