@@ -27,7 +27,7 @@ def at_times(pictures: Iterable[Picture], times_ns: Sequence[int]) -> Iterator[P
 
 
 def predicted(picture: Picture, t_ns: int) -> Picture:
-    """`picture` with states and covariances moved forward to `t_ns`. Raises ValueError for an earlier time."""
+    """`picture` moved forward to `t_ns`. Raises ValueError for an earlier time."""
     if t_ns < picture.t_valid_ns:
         raise ValueError(f"a picture of {picture.t_valid_ns} ns cannot be predicted back to {t_ns} ns")
     state = picture.state_ecef.reshape(-1, 6).copy()

@@ -13,6 +13,7 @@ Rules:
 
 import hashlib
 import heapq
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,7 +41,7 @@ from sharing.release import Release
 from sharing.wire import decode, encode
 
 HORIZON_S = 30
-"""Seconds by which the settled picture follows, unless the caller asks for another."""
+"""Seconds by which the settled picture follows, at least."""
 REORDER_S = 120
 """A recorded feed is put back into its order within this many seconds (the backfill ring holds 60)."""
 
@@ -117,7 +118,7 @@ class Session:
             t_start_ns=scenario.t_start_ns,
             t_end_ns=scenario.t_end_ns,
             items=lambda: (Item(topic_of_feed(m.originator, m.sensor), m) for m in feed(scenario, seed)),
-            metadata=describe(scenario, seed),
+            metadata=describe(scenario, seed, policy),
         )
 
     @staticmethod
@@ -147,6 +148,11 @@ class Session:
         except KeyError as error:
             raise SessionError(f"{path}: metadata {error} is missing: it is not a session") from None
 
+    @property
+    def seconds(self) -> float:
+        """Length in scenario seconds."""
+        return (self.t_end_ns - self.t_start_ns) / S
+
     def feed(self) -> Iterator[tuple[str, Message]]:
         """Topic and message of every raw feed, ordered by (t_sent, originator, sensor, sequence)."""
         return ((item.topic, item.message) for item in self.items())
@@ -164,7 +170,12 @@ class Session:
         return digest.hexdigest()
 
 
-def describe(scenario: Scenario, seed: int) -> dict[str, str]:
+def horizon_of(policy: Policy) -> int:
+    """Seconds by which the settled picture follows: no push of the arrangement may come later."""
+    return max(HORIZON_S, math.ceil(policy.longest_delay_s))
+
+
+def describe(scenario: Scenario, seed: int, policy: Policy) -> dict[str, str]:
     """What a recording of `scenario` must say of itself, so that `Session.load` understands it."""
     return {
         "scenario": scenario.name,
@@ -173,7 +184,9 @@ def describe(scenario: Scenario, seed: int) -> dict[str, str]:
         "t_start_ns": str(scenario.t_start_ns),
         "t_end_ns": str(scenario.t_end_ns),
         "regions": " ".join(scenario.regions),
-        "horizon_s": str(HORIZON_S),
+        "objects": str(len(scenario.truth)),
+        "policy": policy.name,
+        "horizon_s": str(horizon_of(policy)),
         "marking": "SIMULATED, NOTIONAL",
     }
 
@@ -256,7 +269,6 @@ def run(
     *,
     regions: Regions | None = None,
     filters: FilterFactory = compiled,
-    horizon_s: int = HORIZON_S,
     sink: Sink | None = None,
     keep: bool = True,
     progress: Callable[[int], None] | None = None,
@@ -270,6 +282,7 @@ def run(
     arrangement = policy or session.policy
     if withhold:
         arrangement = arrangement.withhold(tuple(withhold))
+    horizon_s = horizon_of(arrangement)
     names = [n for n in RECIPIENTS if n in nations]
     nodes = {n: _Node(core_config(n, regions, horizon_s), filters, sink, keep) for n in names}
     last_tick_ns = session.t_end_ns + horizon_s * S
@@ -282,7 +295,7 @@ def run(
     return {n: node.finish() for n, node in nodes.items()}
 
 
-def core_config(nation: str, regions: Regions | None, horizon_s: int = HORIZON_S) -> CoreConfig:
+def core_config(nation: str, regions: Regions | None, horizon_s: int) -> CoreConfig:
     """The configuration of a nation's core in a session."""
     return CoreConfig(nation, regions=tuple((regions or {}).get(nation, ())), horizon_s=horizon_s)
 

@@ -1,0 +1,135 @@
+"""One arm of a comparison: a session run under an arrangement, scored and, if asked, recorded."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fusion.core.filters import FilterFactory, compiled
+from fusion.core.warning import Region
+from fusion.scoring import Score, Scorer
+from fusion.session import Entry, Regions, Result, Session, SessionError, Sink, horizon_of, readable, run
+from sharing.messages import COALITION, NATIONS, RECIPIENTS, Picture, topic_of_picture
+from sharing.policy import Policy
+from sharing.recording import Recorder, Recording
+from sharing.wire import encode
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What every nation knew under `policy`, and how good that was (no scores without a truth)."""
+
+    policy: Policy
+    results: dict[str, Result]
+    scores: dict[str, Score]
+
+
+def by_recipient(regions: Sequence[Region]) -> Regions:
+    """Who warns of which regions: a nation of its own, COALITION of all."""
+    return {n: tuple(r for r in regions if n in (COALITION, r.nation)) for n in RECIPIENTS}
+
+
+def run_arm(
+    session: Session,
+    policy: Policy,
+    nations: Sequence[str] = RECIPIENTS,
+    *,
+    regions: Regions,
+    filters: FilterFactory = compiled,
+    record: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Arm:
+    """Run `session` under `policy` and score it; `record` is the recording to write, complete or not at all.
+
+    Raises RecordingError when that cannot be written, and whatever the session's own recording raises.
+    """
+    scorers = scorers_of(session, nations, regions) if scored(session) else {}
+    with ExitStack() as stack:
+        write = stack.enter_context(recorder(record, session, policy)) if record else None
+
+        def sink(entry: Entry) -> None:
+            if write is not None:
+                write(entry)
+            if entry.nation in scorers:
+                scorers[entry.nation].take(entry)
+
+        results = run(
+            session, policy, nations=nations, regions=regions, filters=filters, sink=sink, keep=False,
+            progress=progress,
+        )  # fmt: skip
+    return Arm(policy, results, {n: scorer.score() for n, scorer in scorers.items()})
+
+
+def scored(session: Session) -> bool:
+    """Whether the whole truth is known; where nothing was launched it is, and empty."""
+    return str(len(session.truth)) == session.metadata.get("objects")
+
+
+def scorers_of(session: Session, nations: Sequence[str], regions: Regions) -> dict[str, Scorer]:
+    """A scorer for each nation."""
+    return {
+        n: Scorer(n, session.truth, regions.get(n, ()), session.t_start_ns, session.t_end_ns)
+        for n in RECIPIENTS
+        if n in nations
+    }
+
+
+@contextmanager
+def recorder(path: Path, session: Session, policy: Policy) -> Iterator[Sink]:
+    """A sink that writes a whole session to `path`; after an error nothing of it stays."""
+    metadata = {**session.metadata, "policy": policy.name, "horizon_s": str(horizon_of(policy))}
+    target = Recorder(path, metadata)
+    try:
+        with target:
+            target.write("policy", policy.text.encode(), session.t_start_ns)
+            for truth in session.truth:
+                target.write("truth", encode("truth", truth), session.t_start_ns)
+            yield lambda entry: target.write(entry.topic, entry.bytes(), entry.t_ns)
+    except BaseException:
+        target.part.unlink(missing_ok=True)
+        raise
+
+
+def score_recording(path: Path | str, session: Session, regions: Regions) -> dict[str, Score]:
+    """Scores of every nation with pictures in the recording at `path`, of which `session` was loaded."""
+    scorers = scorers_of(session, RECIPIENTS, regions)
+    seen = dict.fromkeys(RECIPIENTS, False)
+    for entry in entries(path):
+        seen[entry.nation] |= entry.topic.startswith("picture/")
+        scorers[entry.nation].take(entry)
+    return {n: scorer.score() for n, scorer in scorers.items() if seen[n]}
+
+
+def entries(path: Path | str) -> Iterator[Entry]:
+    """The nations' logs in a recording; ticks and frames that the nodes refused are passed over."""
+    with Recording.open(path) as recording:
+        for record in recording:
+            kind, *rest = record.topic.split("/")
+            if kind in ("feed", "picture", "warning", "released"):
+                message = readable(record)
+                nation = rest[1] if kind == "released" else rest[0]
+                if message is not None and nation in RECIPIENTS:
+                    yield Entry(nation, record.topic, record.t_ns, message, record.data)
+
+
+def pictures_of(path: Path | str, nation: str | None) -> Iterator[Picture]:
+    """Recorded pictures of a nation, in order; without a name, COALITION's or else those of the only one.
+
+    Raises SessionError when the recording has none, or when several nations leave the choice open.
+    """
+    names = (nation,) if nation else _choice(path)
+    with Recording.open(path) as recording:
+        for record in recording:
+            message = readable(record) if record.topic == topic_of_picture(names[0]) else None
+            if isinstance(message, Picture):
+                yield message
+
+
+def _choice(path: Path | str) -> tuple[str, ...]:
+    with Recording.open(path) as recording:
+        topics = {record.topic for record in recording}
+    there = [n for n in (COALITION, *NATIONS) if topic_of_picture(n) in topics]
+    if COALITION in there or len(there) == 1:
+        return (there[0],)
+    known = f"pictures of {', '.join(there)}: say whose" if there else "no pictures in this recording"
+    raise SessionError(f"{path}: {known}")

@@ -1,0 +1,399 @@
+"""The command ``sharedsky``: thin, and everything heavy is imported by the command that needs it.
+
+Exit codes: 0 done, 2 unknown command or option, 1 everything else, which is said in one line on stderr.
+With ``--json`` one JSON document goes to stdout and nothing else does; progress goes to stderr.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from fusion.core.filters import FilterFactory
+    from fusion.session import Regions, Session
+    from sensors.scenario import Scenario
+    from sharing.policy import Policy
+
+RECIPIENTS = ("JPN", "KOR", "USA", "COALITION")
+FILE = click.Path(path_type=Path)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+seed_option = click.option("--seed", type=click.IntRange(0, 2**62), help="[default: the scenario's]")
+backend_option = click.option(
+    "--backend", type=click.Choice(["compiled", "reference"]), default="compiled", show_default=True,
+    help="reference: filterpy, slow.",
+)  # fmt: skip
+policy_option = click.option(
+    "--policy", default="full-mesh", show_default=True, metavar="NAME", help="Arrangement: slug or path."
+)
+out_option = click.option("-o", "out", type=FILE, required=True, metavar="FILE", help="File to write.")
+nation_option = click.option(
+    "--nation", type=click.Choice(RECIPIENTS), default="COALITION", show_default=True, help="Whose picture."
+)
+
+
+class Group(click.Group):
+    """Commands in the order of use, and epilogs as they are written."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In order of definition."""
+        return list(self.commands)
+
+
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: sharedsky demo. Completion: eval \"$(_SHAREDSKY_COMPLETE=bash_source sharedsky)\"",
+)
+@click.version_option(package_name="sharedsky")
+def cli() -> None:
+    """Real-time missile-tracking data fusion between nations. SIMULATED, NOTIONAL.
+
+    Early warning and information sharing: what sharing sensor feeds gives, what withholding them costs.
+    """
+
+
+# ------------------------------------------------------------------------------------------- sessions
+
+
+@cli.command(epilog="Example: sharedsky simulate 009 -o session.mcap --seed 3 --json")
+@click.argument("scenario")
+@out_option
+@seed_option
+@policy_option
+@click.option("--withhold", default="", metavar="WHO[,WHO]", help="NATION or NATION/sensor.")
+@backend_option
+@json_option
+def simulate(
+    scenario: str, out: Path, seed: int | None, policy: str, withhold: str, backend: str, as_json: bool
+) -> None:
+    """Run SCENARIO (number, slug or path) without sockets or waiting, and record it whole.
+
+    The recording holds every nation's raw feeds, what was released, the policy, the truth and all pictures.
+    """
+    from sensors.scenario import load_scenario
+
+    _simulate(load_scenario(scenario), out, seed, _policy(policy, withhold), backend, as_json)
+
+
+def _simulate(
+    scenario: "Scenario", out: Path, seed: int | None, policy: "Policy", backend: str, as_json: bool
+) -> None:
+    """Generate, run, record and report."""
+    from fusion.arms import run_arm
+    from fusion.session import Session
+    from fusion.tables import Progress, arm_table, show
+    from sharing.clock import monotonic_ns
+
+    begun_ns = monotonic_ns()
+    session = Session.generate(scenario, scenario.seed_default if seed is None else seed, policy)
+    with Progress("simulate", session) as progress:
+        arm = run_arm(
+            session, policy, regions=_regions(session), filters=_filters(backend), record=out,
+            progress=progress,
+        )  # fmt: skip
+    answer = {
+        "scenario": session.name,
+        "seed": session.seed,
+        "policy": policy.name,
+        "withheld": list(policy.withheld),
+        "session_sha256": session.sha256(),
+        "picture_sha256": {n: r.picture_sha256 for n, r in arm.results.items()},
+        "metrics": {n: s.metrics for n, s in arm.scores.items()},
+        "sim_s": session.seconds,
+        "wall_s": (monotonic_ns() - begun_ns) / 1e9,
+    }
+    if as_json:
+        _print_json(answer)
+        return
+    show(arm_table(f"{session.name}, seed {session.seed}, {policy.name}", answer["metrics"]))
+    click.echo(f"{out}: session {answer['session_sha256'][:16]}")
+
+
+@cli.command(epilog="Example: sharedsky replay session.mcap --withhold KOR --nation JPN -o japan.mcap")
+@click.argument("session_file", metavar="S.mcap", type=FILE)
+@nation_option
+@click.option("--policy", default=None, metavar="NAME", help="Another arrangement than the recorded one.")
+@click.option("--withhold", default="", metavar="WHO[,WHO]", help="NATION or NATION/sensor.")
+@backend_option
+@click.option("--speed", type=click.FloatRange(min=0.01), help="Times real time [default: no pause].")
+@click.option("-o", "out", type=FILE, metavar="FILE", help="Record what the nation received and knew.")
+@click.option("--verify", "verified", is_flag=True, help="Compare the recorded pictures, byte for byte.")
+@json_option
+def replay(
+    session_file: Path,
+    nation: str,
+    policy: str | None,
+    withhold: str,
+    backend: str,
+    speed: float | None,
+    out: Path | None,
+    verified: bool,
+    as_json: bool,
+) -> None:
+    """Ask a recorded session what NATION would have known under another arrangement.
+
+    --verify instead replays what each nation's node received, under the recorded arrangement, and names
+    time, track and field of the first byte that differs (exit 1).
+    """
+    if verified:
+        if policy or withhold or out:
+            raise click.BadParameter("--verify goes with neither --policy, --withhold nor -o")
+        _verify(session_file, backend, as_json)
+        return
+    from fusion.arms import run_arm
+    from fusion.session import Session
+    from fusion.tables import Progress, arm_table, show
+    from sharing.clock import monotonic_ns
+
+    session = _loaded(Session.load(session_file))
+    base = _policy(policy, "") if policy else session.policy
+    arrangement = base.withhold(_names(withhold))
+    begun_ns = monotonic_ns()
+    with Progress("replay", session, speed) as progress:
+        arm = run_arm(
+            session, arrangement, (nation,), regions=_regions(session), filters=_filters(backend),
+            record=out, progress=progress,
+        )  # fmt: skip
+    result = arm.results[nation]
+    refused = {k: v for k, v in result.counters.items() if k.startswith("refused_")}
+    answer = {
+        "session_sha256": session.sha256(),
+        "nation": nation,
+        "policy": base.name,
+        "withheld": list(arrangement.withheld),
+        "picture_sha256": result.picture_sha256,
+        "events": result.counters.get("accepted", 0) + sum(refused.values()),
+        "late": refused.get("refused_late", 0),
+        "refused": sum(refused.values()),
+        "wall_s": (monotonic_ns() - begun_ns) / 1e9,
+        "sim_s": session.seconds,
+        "metrics": arm.scores[nation].metrics if arm.scores else None,
+    }
+    if as_json:
+        _print_json(answer)
+        return
+    metrics = {n: s.metrics for n, s in arm.scores.items()}
+    show(arm_table(f"{session.name}, {nation}, {arrangement.name}", metrics))
+    counts = f"{answer['events']} events, {answer['refused']} refused"
+    click.echo(f"picture {result.picture_sha256[:16]}, {counts}")
+
+
+def _verify(path: Path, backend: str, as_json: bool) -> None:
+    from fusion.session import Session
+    from fusion.verify import verify
+
+    session = _loaded(Session.load(path))
+    result = verify(path, regions=_regions(session), filters=_filters(backend))
+    if as_json:
+        different = None if result.difference is None else str(result.difference)
+        _print_json({"verified": not different, "compared": result.compared, "difference": different})
+    elif result.difference is None:
+        count = sum(result.compared.values())
+        click.echo(f"{path}: {count} pictures and warnings are the same, byte for byte")
+    if result.difference is not None:
+        raise click.ClickException(str(result.difference))
+
+
+@cli.command(epilog="Example: sharedsky score japan.mcap --json")
+@click.argument("recording", metavar="P.mcap", type=FILE)
+@json_option
+def score(recording: Path, as_json: bool) -> None:
+    """Score every nation's recorded pictures against the truth."""
+    from fusion.arms import score_recording, scored
+    from fusion.session import Session
+    from fusion.tables import arm_table, show
+
+    session = _loaded(Session.load(recording))
+    if not scored(session):
+        raise click.ClickException(f"{recording}: no truth in this recording: nothing to score against")
+    metrics = {n: s.metrics for n, s in score_recording(recording, session, _regions(session)).items()}
+    if as_json:
+        _print_json(metrics)
+        return
+    show(arm_table(f"{session.name}, {session.policy.name}", metrics))
+
+
+# ------------------------------------------------------------------------------------ imports, exports
+
+
+@cli.group(name="import", cls=Group, epilog="Example: sharedsky import ascent --help")
+def import_() -> None:
+    """Recorded real sensors and flights, as sessions."""
+
+
+@import_.command(
+    epilog="Example: sharedsky import ascent SES_11.csv --lat 40.6 --lon 126.4 --bearing-deg 80 "
+    "--scenario 009 -o ses11.mcap"
+)
+@click.argument("ascent_file", metavar="F.csv", type=FILE)
+@click.option("--lat", type=click.FloatRange(-90, 90), required=True, help="Launch latitude, degrees.")
+@click.option("--lon", type=click.FloatRange(-180, 180), required=True, help="Launch longitude, degrees.")
+@click.option("--bearing-deg", type=click.FloatRange(0, 360), required=True, help="From true north.")
+@click.option("--scenario", required=True, help="Whose sensors observe it: number, slug or path.")
+@out_option
+@seed_option
+@policy_option
+@backend_option
+@json_option
+def ascent(
+    ascent_file: Path,
+    lat: float,
+    lon: float,
+    bearing_deg: float,
+    scenario: str,
+    out: Path,
+    seed: int | None,
+    policy: str,
+    backend: str,
+    as_json: bool,
+) -> None:
+    """A real webcast ascent becomes the truth that a scenario's sensors observe.
+
+    F.csv has time s, velocity m/s, altitude km and downrange km.
+    """
+    from sensors.readers.ascent import ascent_truth
+    from sensors.scenario import load_scenario
+
+    truth = ascent_truth(ascent_file, lat, lon, bearing_deg)
+    _simulate(load_scenario(scenario).with_truth((truth,)), out, seed, _policy(policy, ""), backend, as_json)
+
+
+@cli.group(cls=Group, epilog="Example: sharedsky export csv --help")
+def export() -> None:
+    """Pictures for other tools."""
+
+
+@export.command(epilog="Example: sharedsky export csv japan.mcap -o japan.csv --at 300,330 --covariance")
+@click.argument("recording", metavar="P.mcap", type=FILE)
+@out_option
+@click.option("--nation", type=click.Choice(RECIPIENTS), help="[default: COALITION or the only one]")
+@click.option("--covariance", is_flag=True, help="Add p00 … p55, upper triangle.")
+@click.option("--at", "at", metavar="T1,T2,…", help="Predict every live track to these seconds instead.")
+def csv(recording: Path, out: Path, nation: str | None, covariance: bool, at: str | None) -> None:
+    """One row per confirmed track and tick, ECEF and geodetic; as-known and settled pictures."""
+    from fusion.arms import pictures_of
+    from fusion.exports.csv import write
+
+    times_ns = None if at is None else [round(_number(t) * 1e9) for t in at.split(",")]
+    pictures = pictures_of(recording, nation)
+    if times_ns is not None:
+        from fusion.ahead import at_times
+
+        pictures = at_times(pictures, times_ns)
+    part = out.with_name(out.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as stream:
+            rows = write(pictures, stream, covariance=covariance)
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+    click.echo(f"{out}: {rows} rows", err=True)
+
+
+# ------------------------------------------------------------------------------------------- helpers
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a number of seconds") from None
+
+
+def _names(withhold: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in withhold.split(",") if name.strip())
+
+
+def _policy(name: str, withhold: str) -> "Policy":
+    """The arrangement `name` (slug or path), without what is withheld."""
+    from configs import resolve
+    from sharing.settings import load_policy
+
+    return load_policy(resolve("policies", name)).withhold(_names(withhold))
+
+
+def _regions(session: "Session") -> "Regions":
+    """The warning regions that a session names, by recipient."""
+    from configs import resolve
+    from fusion.arms import by_recipient
+    from fusion.regions import load_regions
+
+    names = session.metadata.get("regions", "").split()
+    return by_recipient([region for name in names for region in load_regions(resolve("regions", name))])
+
+
+def _filters(backend: str) -> "FilterFactory":
+    """The filter bank of a backend; filterpy is imported only when it is asked for."""
+    from fusion.core.filters import compiled
+
+    if backend == "compiled":
+        return compiled
+    from fusion.reference import FilterpyBank
+
+    return FilterpyBank.of
+
+
+def _loaded(session: "Session") -> "Session":
+    """The same session, after saying so when its recording was cut."""
+    if session.truncated:
+        click.echo(f"sharedsky: recording is cut: it ends at {session.t_end_ns / 1e9:g} s", err=True)
+    return session
+
+
+def _print_json(answer: Any) -> None:
+    click.echo(json.dumps(answer, indent=1, allow_nan=False))
+
+
+def main() -> None:
+    """Run the command line; the exit code and one line on stderr say how it went."""
+    sys.exit(_run(lambda: cli.main(prog_name="sharedsky", standalone_mode=False)))
+
+
+def _run(command: Callable[[], Any]) -> int:
+    """The exit code of `command`."""
+    try:
+        code = command()
+    except click.UsageError as error:
+        _complain(error.format_message())
+        return 1 if isinstance(error, click.BadParameter) else 2
+    except click.ClickException as error:
+        _complain(error.format_message())
+        return 1
+    except (click.Abort, KeyboardInterrupt):
+        _complain("stopped")
+        return 1
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        _complain(f"{error.filename}: {reason}" if error.filename else reason)
+        return 1
+    except ValueError as error:
+        if not _is_operators(error):
+            raise
+        _complain(str(error))
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _is_operators(error: ValueError) -> bool:
+    """Whether a mistake is the operator's; any other is ours, and shows its traceback."""
+    from configs import UnknownName
+    from fusion.session import SessionError
+    from sharing.recording import RecordingError
+    from sharing.settings import SettingsError
+    from sharing.wire import WireError
+
+    return isinstance(error, UnknownName | SessionError | RecordingError | SettingsError | WireError)
+
+
+def _complain(text: str) -> None:
+    line = " ".join(text.split())
+    click.echo(f"sharedsky: {line}", err=True)
+
+
+if __name__ == "__main__":
+    main()
