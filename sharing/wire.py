@@ -195,6 +195,8 @@ def decode(frame: bytes) -> tuple[str, Message]:
 
 
 def _kind(body: memoryview) -> type[Message]:
+    if not body or not (0x80 <= body[0] <= 0x8F or body[0] in (0xDE, 0xDF)):
+        raise WireError("msgpack", "is not a map")
     head = _typed(_HEAD, body)
     if head.v != PROTOCOL_VERSION:
         raise WireError("version", f"{head.v}, known is {PROTOCOL_VERSION}")
