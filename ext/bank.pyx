@@ -1,0 +1,664 @@
+"""All tracks of a node in one structure of arrays: a bank of interacting multiple models with sensor biases.
+
+Rules of this module:
+
+- A track is a slot, 0 to capacity - 1. Slots stand in blocks of eight, component-major, lane innermost.
+- K modes, each a state (6: ECEF position m, velocity m/s) with its covariance, differ in process noise and
+  drag. Every sensor's constant bias (range m, azimuth rad, elevation rad) is a Schmidt consider term.
+- Calls gather the slots they name, eight at a time, work on them in lanes, and put them back; a track's
+  numbers never depend on which others were named with it.
+- Arguments are checked here, at the door (ValueError); the steps (ext/steps.pxd) trust them.
+- Not for several threads at once.
+"""
+
+import numpy as np
+
+cimport numpy as cnp
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy
+
+from ext.door cimport finite, numbers, table
+from ext.gating cimport Sector, extrapolate, inside, near
+from ext.imm cimport MODES
+from ext.lanes cimport lane_kernel, level
+from ext.measurement cimport locate
+from ext.steps cimport Work, mixture, predict, score, update
+
+cnp.import_array()
+
+cdef extern from *:
+    """
+    #include "lanes.h"
+    LANE_VARIANTS(bank_predict)
+    LANE_VARIANTS(bank_score)
+    LANE_VARIANTS(bank_update)
+    LANE_VARIANTS(bank_mixture)
+    """
+    lane_kernel bank_predict_variant(int level)
+    lane_kernel bank_score_variant(int level)
+    lane_kernel bank_update_variant(int level)
+    lane_kernel bank_mixture_variant(int level)
+
+
+cdef void lanes_predict "bank_predict"(void *work) noexcept nogil:
+    predict(<Work *>work)
+
+
+cdef void lanes_score "bank_score"(void *work) noexcept nogil:
+    score(<Work *>work)
+
+
+cdef void lanes_update "bank_update"(void *work) noexcept nogil:
+    update(<Work *>work)
+
+
+cdef void lanes_mixture "bank_mixture"(void *work) noexcept nogil:
+    mixture(<Work *>work)
+
+
+cdef lane_kernel run_predict = bank_predict_variant(level())
+cdef lane_kernel run_score = bank_score_variant(level())
+cdef lane_kernel run_update = bank_update_variant(level())
+cdef lane_kernel run_mixture = bank_mixture_variant(level())
+
+
+cdef bint is_block(const int32_t *slots) noexcept nogil:
+    """Whether eight slots are one whole block, in order."""
+    cdef int l
+    for l in range(8):
+        if slots[l] != slots[0] + l:
+            return False
+    return slots[0] % 8 == 0
+
+
+cdef void unlane(double *to, const double *lane, int size) noexcept nogil:
+    """The numbers of one lane, side by side."""
+    cdef int i
+    for i in range(size):
+        to[i] = lane[i * 8]
+
+
+cdef object read_only(object view):
+    view.flags.writeable = False
+    return view
+
+
+cdef class TrackBank:
+    """Tracks in fixed slots; see the module's rules.
+
+    Parameters
+    ----------
+    capacity
+        Number of slots.
+    max_sensors
+        Sensors are numbered from 0; at most 64.
+    q
+        Spectral density of the white acceleration noise of each mode, m²/s³ per axis; 1 to 4 modes.
+    beta
+        Ballistic coefficient of each mode, kg/m²; 0: no drag.
+    rates
+        (K, K): chance per second of a change from mode i to mode j; the diagonal is not read. Over dt,
+        p_ij = r_ij dt / (1 + Σ_j r_ij dt).
+    start_probabilities
+        Mode probabilities of a new track; all alike when not given.
+    """
+
+    cdef readonly int capacity, n_modes, n_sensors, used
+    cdef int max_sensors
+    cdef object _arguments
+    cdef cnp.ndarray _state, _consider, _summary, _masks, _times, _alive, _sites, _site_times, _scratch
+    cdef double *state  # (blocks, 43 K, 8): x (K, 6), P (K, 6, 6), mu (K)
+    cdef double *consider  # (blocks, max_sensors, 18 K, 8)
+    cdef double *summary  # (blocks, 8, 8)
+    cdef double *sites  # (max_sensors, 18): position, velocity, enu, bias variances
+    cdef int64_t *site_times
+    cdef int64_t *times
+    cdef uint64_t *masks  # of the sensors whose consider block is not zero
+    cdef uint8_t *alive_
+    cdef double q[4]
+    cdef double inverse_beta[4]
+    cdef double rates[16]
+    cdef double probabilities[4]
+    cdef Work work
+    cdef int sensor_of[64]  # of each gathered consider block
+
+    def __init__(self, int capacity, int max_sensors, q, beta, rates, start_probabilities=None):
+        cdef int k
+        modes = len(q)
+        if not 1 <= modes <= MODES:
+            raise ValueError(f"q: {modes} modes, 1 to {MODES} are possible")
+        if not (1 <= capacity <= 1_000_000 and 1 <= max_sensors <= 64):
+            raise ValueError(f"capacity {capacity}, max_sensors {max_sensors}: 1 to 1000000 and 1 to 64 are possible")
+        self.capacity, self.n_modes, self.max_sensors, self.n_sensors, self.used = capacity, modes, max_sensors, 0, 0
+        start = [1.0 / modes] * modes if start_probabilities is None else start_probabilities
+        numbers(q, modes, self.q, "q")
+        numbers(beta, modes, self.inverse_beta, "beta")
+        numbers(np.asarray(rates, float).ravel(), modes * modes, self.rates, "rates")
+        numbers(start, modes, self.probabilities, "start_probabilities")
+        if min(q) < 0 or min(beta) < 0 or np.min(rates) < 0 or min(start) < 1e-12 or abs(sum(start) - 1.0) > 1e-9:
+            raise ValueError("q, beta and rates must not be negative, start_probabilities positive and summing to 1")
+        for k in range(modes):
+            self.inverse_beta[k] = 1.0 / self.inverse_beta[k] if self.inverse_beta[k] > 0.0 else 0.0
+        self._arguments = (capacity, max_sensors, tuple(q), tuple(beta), np.array(rates, float), tuple(start))
+        self._allocate((capacity + 7) // 8)
+
+    def _allocate(self, int blocks):
+        cdef int k = self.n_modes
+        self._state = np.zeros((blocks, 43 * k, 8))
+        self._consider = np.zeros((blocks, self.max_sensors, 18 * k, 8))
+        self._summary = np.zeros((blocks, 8, 8))
+        self._masks = np.zeros(blocks * 8, np.uint64)
+        self._times = np.zeros(blocks * 8, np.int64)
+        self._alive = np.zeros(blocks * 8, np.uint8)
+        self._sites = np.zeros((self.max_sensors, 18))
+        self._site_times = np.zeros(self.max_sensors, np.int64)
+        self._scratch = np.zeros(8 * (43 * k + 8 + 18 * k * (self.max_sensors + 1)))
+        self.state = <double *>cnp.PyArray_DATA(self._state)
+        self.consider = <double *>cnp.PyArray_DATA(self._consider)
+        self.summary = <double *>cnp.PyArray_DATA(self._summary)
+        self.masks = <uint64_t *>cnp.PyArray_DATA(self._masks)
+        self.times = <int64_t *>cnp.PyArray_DATA(self._times)
+        self.alive_ = <uint8_t *>cnp.PyArray_DATA(self._alive)
+        self.sites = <double *>cnp.PyArray_DATA(self._sites)
+        self.site_times = <int64_t *>cnp.PyArray_DATA(self._site_times)
+        self.work.modes = k
+        self.work.x = <double *>cnp.PyArray_DATA(self._scratch)
+        self.work.p = self.work.x + 48 * k
+        self.work.mu = self.work.p + 288 * k
+        self.work.summary = self.work.mu + 8 * k
+        self.work.c = self.work.summary + 64
+        self.work.q = self.q
+        self.work.inverse_beta = self.inverse_beta
+        self.work.rates = self.rates
+
+    # -- slots in and out of the work -----------------------------------------------------------------------
+
+    cdef const int32_t *living(self, object slots, Py_ssize_t n) except NULL:
+        """The slot numbers, each checked to be alive; n -1: any length."""
+        cdef cnp.ndarray array = table(slots, cnp.NPY_INT32, n, 0, "slots")
+        cdef const int32_t *numbers_ = <const int32_t *>cnp.PyArray_DATA(array)
+        cdef Py_ssize_t i
+        for i in range(cnp.PyArray_DIM(array, 0)):
+            if not (0 <= numbers_[i] < self.capacity) or not self.alive_[numbers_[i]]:
+                raise ValueError(f"slots: {numbers_[i]} is not a living track")
+        return numbers_
+
+    cdef void gather(self, const int32_t *slots, int n) noexcept nogil:
+        """States and modes of n slots into the lanes; the lanes left over repeat the first."""
+        cdef int size = 43 * self.n_modes
+        cdef const double *source
+        cdef int i, l, slot
+        if n == 8 and is_block(slots):
+            memcpy(self.work.x, self.state + <int64_t>(slots[0] // 8) * size * 8, size * 8 * sizeof(double))
+            return
+        for l in range(8):
+            slot = slots[l if l < n else 0]
+            source = self.state + <int64_t>(slot // 8) * size * 8 + slot % 8
+            for i in range(size):
+                self.work.x[i * 8 + l] = source[i * 8]
+
+    cdef void scatter(self, const int32_t *slots, int n) noexcept nogil:
+        """States, modes and summaries of the lanes back to their n slots."""
+        cdef int size = 43 * self.n_modes
+        cdef double *target
+        cdef int i, l
+        if n == 8 and is_block(slots):
+            memcpy(self.state + <int64_t>(slots[0] // 8) * size * 8, self.work.x, size * 8 * sizeof(double))
+            memcpy(self.summary + <int64_t>(slots[0] // 8) * 64, self.work.summary, 64 * sizeof(double))
+            return
+        for l in range(n):
+            target = self.state + <int64_t>(slots[l] // 8) * size * 8 + slots[l] % 8
+            for i in range(size):
+                target[i * 8] = self.work.x[i * 8 + l]
+            target = self.summary + <int64_t>(slots[l] // 8) * 64 + slots[l] % 8
+            for i in range(8):
+                target[i * 8] = self.work.summary[i * 8 + l]
+
+    cdef void gather_consider(self, const int32_t *slots, int n, uint64_t sensors) noexcept nogil:
+        """The consider blocks of the sensors in the bit set, in their order; zero where a track has none."""
+        cdef int size = 18 * self.n_modes
+        cdef const double *source
+        cdef double *target
+        cdef int i, l, slot, sensor
+        self.work.considered = 0
+        for sensor in range(self.n_sensors):
+            if not sensors >> sensor & 1:
+                continue
+            self.sensor_of[self.work.considered] = sensor
+            target = self.work.c + self.work.considered * size * 8
+            self.work.considered += 1
+            for l in range(8):
+                slot = slots[l if l < n else 0]
+                source = self.consider_of(slot, sensor)
+                if self.masks[slot] >> sensor & 1:
+                    for i in range(size):
+                        target[i * 8 + l] = source[i * 8]
+                else:
+                    for i in range(size):
+                        target[i * 8 + l] = 0.0
+
+    cdef void scatter_consider(self, const int32_t *slots, int n) noexcept nogil:
+        """The consider blocks back to those tracks that have them."""
+        cdef int size = 18 * self.n_modes
+        cdef const double *source
+        cdef double *target
+        cdef int i, l, t
+        for t in range(self.work.considered):
+            source = self.work.c + t * size * 8
+            for l in range(n):
+                if self.masks[slots[l]] >> self.sensor_of[t] & 1:
+                    target = self.consider_of(slots[l], self.sensor_of[t])
+                    for i in range(size):
+                        target[i * 8] = source[i * 8 + l]
+
+    cdef double *consider_of(self, int slot, int sensor) noexcept nogil:
+        """First lane entry of a track's consider block."""
+        cdef int64_t block = <int64_t>(slot // 8) * self.max_sensors + sensor
+        return self.consider + block * 144 * self.n_modes + slot % 8
+
+    cdef uint64_t union_of(self, const int32_t *slots, int n) noexcept nogil:
+        """Sensors for which any of the slots has a consider block."""
+        cdef uint64_t sensors = 0
+        cdef int l
+        for l in range(n):
+            sensors |= self.masks[slots[l]]
+        return sensors
+
+    cdef int aim(self, int sensor) except -1:
+        """Points the work at a sensor."""
+        if not 0 <= sensor < self.n_sensors:
+            raise ValueError(f"sensor: {sensor} has no site")
+        self.work.enu = self.sites + sensor * 18 + 6
+        self.work.bias = self.sites + sensor * 18 + 15
+        return 0
+
+    cdef void site_at(self, int sensor, int64_t t_ns, double *position, int stride) noexcept nogil:
+        """The sensor's ECEF position at t_ns."""
+        cdef const double *site = self.sites + sensor * 18
+        cdef double dt = <double>(t_ns - self.site_times[sensor]) / 1e9
+        cdef int i
+        for i in range(3):
+            position[i * stride] = site[i] + site[3 + i] * dt
+
+    cdef void load_plots(
+        self, const int32_t *slots, const int32_t *rows, int n, const double *z, const double *sigma, int sensor
+    ) noexcept nogil:
+        """Plots and the sensor's position, each at its track's time, into the lanes."""
+        cdef int i, l, lane
+        for l in range(8):
+            lane = l if l < n else 0
+            for i in range(3):
+                self.work.z[i * 8 + l] = z[rows[lane] * 3 + i]
+                self.work.sigma[i * 8 + l] = sigma[rows[lane] * 3 + i]
+            self.site_at(sensor, self.times[slots[lane]], self.work.site + l, 8)
+
+    # -- tracks and sensors ---------------------------------------------------------------------------------
+
+    def set_site(self, int sensor, int64_t t_ns, position, velocity, enu, bias_sigma):
+        """Where a sensor is from now on: it moves linearly from `position` (3, ECEF m) at t_ns.
+
+        `velocity` (3, m/s), `enu` (9: unit vectors east, north, up as rows), `bias_sigma` (3: range m,
+        azimuth rad, elevation rad) of its constant errors; 0: none. A sensor's bias sigma stays what it was
+        first said to be: changing it would contradict the tracks that have used it.
+        """
+        cdef double site[18]
+        cdef int i
+        if not 0 <= sensor < self.max_sensors or sensor > self.n_sensors:
+            raise ValueError(f"sensor: {sensor}, at most {min(self.max_sensors - 1, self.n_sensors)} is possible")
+        numbers(position, 3, site, "position")
+        numbers(velocity, 3, site + 3, "velocity")
+        numbers(enu, 9, site + 6, "enu")
+        numbers(bias_sigma, 3, site + 15, "bias_sigma")
+        for i in range(15, 18):
+            site[i] *= site[i]
+            if sensor < self.n_sensors:
+                site[i] = self.sites[sensor * 18 + i]
+        memcpy(self.sites + sensor * 18, site, sizeof(site))
+        self.site_times[sensor] = t_ns
+        self.n_sensors = max(self.n_sensors, sensor + 1)
+
+    def start(self, int slot, int64_t t_ns, z, sigma, int sensor, double velocity_sigma_mps):
+        """Begins a track from one plot: z, sigma (3: range m, azimuth rad, elevation rad) of a sensor at t_ns.
+
+        Position from the plot, P = J (R + B) Jᵀ, C = -J B (the error is x - x̂); velocity zero relative to
+        the rotating Earth, with `velocity_sigma_mps` on each axis; every mode alike.
+        """
+        cdef double plot[3]
+        cdef double noise[3]
+        cdef double site[3]
+        cdef double x[6]
+        cdef double p[36]
+        cdef double jacobian[9]
+        cdef double *c
+        cdef const double *bias
+        cdef int i, j, k
+        self.aim(sensor)
+        numbers(z, 3, plot, "z")
+        numbers(sigma, 3, noise, "sigma")
+        if not (noise[0] > 0 and noise[1] > 0 and noise[2] > 0 and 0.0 < velocity_sigma_mps < 1e9):
+            raise ValueError("sigma: must be positive")
+        bias = self.work.bias
+        self.site_at(sensor, t_ns, site, 1)
+        locate(plot, site, self.work.enu, x, jacobian)
+        for i in range(6):
+            x[i] = x[i] if i < 3 else 0.0
+            for j in range(6):
+                p[i * 6 + j] = velocity_sigma_mps * velocity_sigma_mps if i == j else 0.0
+        for i in range(3):
+            for j in range(i, 3):
+                p[i * 6 + j] = 0.0
+                for k in range(3):
+                    p[i * 6 + j] += jacobian[i * 3 + k] * jacobian[j * 3 + k] * (noise[k] * noise[k] + bias[k])
+                p[j * 6 + i] = p[i * 6 + j]
+        self.begin(slot, t_ns, x, p)
+        if bias[0] + bias[1] + bias[2] > 0.0:
+            self.masks[slot] = <uint64_t>1 << sensor
+            c = self.consider_of(slot, sensor)
+            for k in range(self.n_modes):
+                for i in range(6):
+                    for j in range(3):
+                        c[(k * 18 + i * 3 + j) * 8] = -jacobian[i * 3 + j] * bias[j] if i < 3 else 0.0
+
+    def start_state(self, int slot, int64_t t_ns, x, p):
+        """Begins a track at t_ns from state x (6) and covariance p (6, 6), every mode alike, no bias terms."""
+        cdef double state[6]
+        cdef double covariance[36]
+        numbers(x, 6, state, "x")
+        numbers(np.asarray(p, float).ravel(), 36, covariance, "p")
+        self.begin(slot, t_ns, state, covariance)
+
+    cdef int begin(self, int slot, int64_t t_ns, const double *x, const double *p) except -1:
+        """Fills a free slot."""
+        cdef int modes = self.n_modes
+        cdef double *target
+        cdef double *summary
+        cdef int i, k
+        if not 0 <= slot < self.capacity or self.alive_[slot]:
+            raise ValueError(f"slot: {slot} is not a free one of {self.capacity}")
+        target = self.state + <int64_t>(slot // 8) * 344 * modes + slot % 8
+        summary = self.summary + <int64_t>(slot // 8) * 64 + slot % 8
+        for k in range(modes):
+            for i in range(6):
+                target[(k * 6 + i) * 8] = x[i]
+            for i in range(36):
+                target[(6 * modes + k * 36 + i) * 8] = p[i]
+            target[(42 * modes + k) * 8] = self.probabilities[k]
+        for i in range(6):
+            summary[i * 8] = x[i]
+        summary[48] = p[0] + p[7] + p[14]
+        summary[56] = p[21] + p[28] + p[35]
+        self.masks[slot], self.times[slot], self.alive_[slot] = 0, t_ns, 1
+        self.used = max(self.used, slot + 1)
+        return 0
+
+    def drop(self, int slot):
+        """Ends a track; its slot is free."""
+        if not 0 <= slot < self.capacity or not self.alive_[slot]:
+            raise ValueError(f"slot: {slot} is not a living track")
+        self.alive_[slot] = 0
+
+    @property
+    def alive(self):
+        """uint8 (capacity), read-only view: 1 where a slot holds a track."""
+        return read_only(self._alive[:self.capacity])
+
+    @property
+    def times(self):
+        """int64 (capacity), read-only view: scenario ns that each track stands at."""
+        return read_only(self._times[:self.capacity])
+
+    # -- the filter -----------------------------------------------------------------------------------------
+
+    def predict(self, slots, int64_t t_ns):
+        """Predicts the tracks (int32 (n)) to t_ns, in place; a track that is already there is not touched.
+
+        One mixing over the whole time, then Runge-Kutta steps of at most 5 s. ValueError for a track that
+        is beyond t_ns.
+        """
+        cdef const int32_t *named = self.living(slots, -1)
+        cdef int n = len(slots)
+        cdef int32_t batch[8]
+        cdef int count = 0, i
+        for i in range(n):
+            if self.times[named[i]] > t_ns:
+                raise ValueError(f"t_ns: {t_ns} is before track {named[i]} at {self.times[named[i]]}")
+        for i in range(n):
+            if self.times[named[i]] < t_ns:
+                batch[count] = named[i]
+                count += 1
+            if count == 8 or (count and i == n - 1):
+                self.predict_batch(batch, count, t_ns)
+                self.scatter(batch, count)
+                self.scatter_consider(batch, count)
+                while count:
+                    count -= 1
+                    self.times[batch[count]] = t_ns
+
+    cdef void predict_batch(self, const int32_t *slots, int n, int64_t t_ns) noexcept nogil:
+        """Gathers up to eight tracks and predicts them in the work."""
+        cdef int l
+        self.gather(slots, n)
+        self.gather_consider(slots, n, self.union_of(slots, n))
+        for l in range(8):
+            self.work.dt[l] = <double>(t_ns - self.times[slots[l if l < n else 0]]) / 1e9
+        run_predict(&self.work)
+
+    def gate(self, slots, rows, z, sigma, int sensor):
+        """Distance of pairs (slots[i], rows[i]), each int32 (p), at the tracks' time.
+
+        z, sigma (k, 3): range m, azimuth rad, elevation rad. Returns d2 (p), the smallest Mahalanobis
+        distance squared over the modes likelier than 1e-3, and the log-likelihood (p) of the plot,
+        log Σ_m μ_m N(ν_m; 0, S_m).
+        """
+        cdef cnp.ndarray plots = table(z, cnp.NPY_DOUBLE, -1, 3, "z")
+        cdef const int32_t *tracks = self.living(slots, -1)
+        cdef Py_ssize_t p = len(slots), i
+        cdef const int32_t *picked = self.picked(rows, p, plots, sigma)
+        cdef const double *zs = <const double *>cnp.PyArray_DATA(plots)
+        cdef const double *sigmas = <const double *>cnp.PyArray_DATA(sigma)
+        cdef cnp.ndarray d2 = np.empty(p), log_likelihood = np.empty(p)
+        cdef int n
+        self.aim(sensor)
+        for i in range(0, p, 8):
+            n = min(8, p - i)
+            self.gather(tracks + i, n)
+            self.gather_consider(tracks + i, n, <uint64_t>1 << sensor)
+            self.load_plots(tracks + i, picked + i, n, zs, sigmas, sensor)
+            self.work.own = 0
+            run_score(&self.work)
+            memcpy(<double *>cnp.PyArray_DATA(d2) + i, self.work.d2, n * sizeof(double))
+            memcpy(<double *>cnp.PyArray_DATA(log_likelihood) + i, self.work.log_likelihood, n * sizeof(double))
+        return d2, log_likelihood
+
+    def update(self, slots, rows, z, sigma, int sensor):
+        """Updates distinct tracks slots[i], at their time, each with plot rows[i] (both int32 (p)) of (k, 3).
+
+        Range, azimuth, elevation one after the other, linearised once at the prior; then the mode
+        probabilities by the joint likelihoods, none left below 1e-12. Returns nis (p): the normalised innovation squared
+        weighted by the new mode probabilities, divided by 3.
+        """
+        cdef cnp.ndarray plots = table(z, cnp.NPY_DOUBLE, -1, 3, "z")
+        cdef const int32_t *tracks = self.living(slots, -1)
+        cdef Py_ssize_t p = len(slots), i
+        cdef const int32_t *picked = self.picked(rows, p, plots, sigma)
+        cdef const double *zs = <const double *>cnp.PyArray_DATA(plots)
+        cdef const double *sigmas = <const double *>cnp.PyArray_DATA(sigma)
+        cdef cnp.ndarray nis = np.empty(p)
+        cdef uint64_t own = <uint64_t>1 << sensor
+        cdef int n, l
+        self.aim(sensor)
+        if len(set(slots.tolist())) != p:
+            raise ValueError("slots: a track is named twice")
+        for i in range(0, p, 8):
+            n = min(8, p - i)
+            self.gather(tracks + i, n)
+            self.gather_consider(tracks + i, n, self.union_of(tracks + i, n) | own)
+            self.load_plots(tracks + i, picked + i, n, zs, sigmas, sensor)
+            self.work.own = 0
+            while self.sensor_of[self.work.own] != sensor:
+                self.work.own += 1
+            run_update(&self.work)
+            if self.work.bias[0] + self.work.bias[1] + self.work.bias[2] > 0.0:
+                for l in range(n):
+                    self.masks[tracks[i + l]] |= own
+            self.scatter(tracks + i, n)
+            self.scatter_consider(tracks + i, n)
+            memcpy(<double *>cnp.PyArray_DATA(nis) + i, self.work.d2, n * sizeof(double))
+        return nis
+
+    cdef const int32_t *picked(self, object rows, Py_ssize_t n, cnp.ndarray z, object sigma) except NULL:
+        """The row numbers, checked, and the rows' numbers too."""
+        cdef cnp.ndarray array = table(rows, cnp.NPY_INT32, n, 0, "rows")
+        cdef cnp.ndarray sigmas = table(sigma, cnp.NPY_DOUBLE, cnp.PyArray_DIM(z, 0), 3, "sigma")
+        cdef const int32_t *numbers_ = <const int32_t *>cnp.PyArray_DATA(array)
+        cdef const double *s = <const double *>cnp.PyArray_DATA(sigmas)
+        cdef Py_ssize_t i, k = cnp.PyArray_DIM(z, 0)
+        for i in range(n):
+            if not 0 <= numbers_[i] < k:
+                raise ValueError(f"rows: {numbers_[i]} is not one of {k}")
+        finite(<const double *>cnp.PyArray_DATA(z), 3 * k, "z")
+        finite(s, 3 * k, "sigma")
+        for i in range(3 * k):
+            if not s[i] > 0.0:
+                raise ValueError("sigma: must be positive")
+        return numbers_
+
+    # -- what the tracks are --------------------------------------------------------------------------------
+
+    def estimate(self, slots):
+        """The tracks (int32 (n)) as they stand: x (n, 6), covariance (n, 6, 6), mode probabilities (n, K).
+
+        State and covariance of the mixture of the modes, moment-matched.
+        """
+        return self.mixtures(slots, 0, False)
+
+    def estimate_at(self, slots, int64_t t_ns):
+        """As `estimate`, predicted to t_ns (not before the tracks' times), leaving the bank as it is."""
+        return self.mixtures(slots, t_ns, True)
+
+    cdef object mixtures(self, object slots, int64_t t_ns, bint ahead):
+        cdef const int32_t *named = self.living(slots, -1)
+        cdef Py_ssize_t n = len(slots), i
+        cdef cnp.ndarray x = np.empty((n, 6)), p = np.empty((n, 6, 6)), mu = np.empty((n, self.n_modes))
+        cdef int count, l
+        for i in range(n):
+            if ahead and self.times[named[i]] > t_ns:
+                raise ValueError(f"t_ns: {t_ns} is before track {named[i]} at {self.times[named[i]]}")
+        for i in range(0, n, 8):
+            count = min(8, n - i)
+            if ahead:
+                self.predict_batch(named + i, count, t_ns)
+            else:
+                self.gather(named + i, count)
+            run_mixture(&self.work)
+            for l in range(count):
+                unlane(<double *>cnp.PyArray_DATA(x) + (i + l) * 6, self.work.mean + l, 6)
+                unlane(<double *>cnp.PyArray_DATA(p) + (i + l) * 36, self.work.cov + l, 36)
+                unlane(<double *>cnp.PyArray_DATA(mu) + (i + l) * self.n_modes, self.work.mu + l, self.n_modes)
+        return x, p, mu
+
+    def mode_estimate(self, slots, int mode):
+        """State x (n, 6) and covariance (n, 6, 6) of one mode of the tracks (int32 (n))."""
+        cdef const int32_t *named = self.living(slots, -1)
+        cdef Py_ssize_t n = len(slots), i
+        cdef cnp.ndarray x = np.empty((n, 6)), p = np.empty((n, 6, 6))
+        cdef const double *source
+        if not 0 <= mode < self.n_modes:
+            raise ValueError(f"mode: {mode} is not one of {self.n_modes}")
+        for i in range(n):
+            source = self.state + <int64_t>(named[i] // 8) * 344 * self.n_modes + named[i] % 8
+            unlane(<double *>cnp.PyArray_DATA(x) + i * 6, source + mode * 48, 6)
+            unlane(<double *>cnp.PyArray_DATA(p) + i * 36, source + (6 * self.n_modes + 36 * mode) * 8, 36)
+        return x, p
+
+    def sigma_position(self, slots):
+        """Root of the trace of each track's position covariance, m (n); slots int32 (n)."""
+        cdef const int32_t *named = self.living(slots, -1)
+        return np.sqrt(self._summary[slots // 8, 6, slots % 8])
+
+    # -- where to look --------------------------------------------------------------------------------------
+
+    def reach(self, int64_t t_ns, positions, sigma_position_m):
+        """Coarse gate: which living tracks may have caused plots at t_ns, by linear extrapolation.
+
+        positions (k, 3) ECEF m, sigma_position_m (k). A pair is kept when |r + v dt - position| is within
+        6 (√tr P_pos + √tr P_vel |dt| + sigma) + ½ a dt², a = 100 m/s². Returns rows, slots (int32 (p) each),
+        ordered by row, then slot.
+        """
+        cdef cnp.ndarray where = table(positions, cnp.NPY_DOUBLE, -1, 3, "positions")
+        cdef Py_ssize_t k = cnp.PyArray_DIM(where, 0)
+        cdef cnp.ndarray sigma = table(sigma_position_m, cnp.NPY_DOUBLE, k, 0, "sigma_position_m")
+        cdef int blocks = (self.used + 7) // 8
+        cdef cnp.ndarray centres = np.empty((blocks, 4, 8))
+        finite(<const double *>cnp.PyArray_DATA(where), 3 * k, "positions")
+        extrapolate(blocks, self.summary, self.times, self.alive_, t_ns, <double *>cnp.PyArray_DATA(centres))
+        return near(blocks, <const double *>cnp.PyArray_DATA(centres), k,
+                    <const double *>cnp.PyArray_DATA(where), <const double *>cnp.PyArray_DATA(sigma))
+
+    def covered(
+        self, int sensor, int64_t t_ns, double azimuth_center, double azimuth_width,
+        double elevation_min, double elevation_max, double range_max,
+    ):
+        """Which living tracks, extrapolated linearly to t_ns, lie in a sector of the sensor (angles rad).
+
+        Returns slots (int32 (m)) in order and their range_m (m).
+        """
+        cdef Sector sector
+        cdef int blocks = (self.used + 7) // 8
+        cdef cnp.ndarray centres = np.empty((blocks, 4, 8))
+        self.aim(sensor)
+        self.site_at(sensor, t_ns, sector.site, 1)
+        memcpy(sector.enu, self.work.enu, sizeof(sector.enu))
+        sector.azimuth_center, sector.half_width = azimuth_center, 0.5 * azimuth_width
+        sector.elevation_min, sector.elevation_max, sector.range_max = elevation_min, elevation_max, range_max
+        extrapolate(blocks, self.summary, self.times, self.alive_, t_ns, <double *>cnp.PyArray_DATA(centres))
+        return inside(blocks, <const double *>cnp.PyArray_DATA(centres), &sector)
+
+    def positions(self, z, int sensor, int64_t t_ns):
+        """ECEF positions (k, 3), m, of plots z (k, 3: range m, azimuth rad, elevation rad) of a sensor at t_ns."""
+        cdef cnp.ndarray plots = table(z, cnp.NPY_DOUBLE, -1, 3, "z")
+        cdef Py_ssize_t k = cnp.PyArray_DIM(plots, 0), i
+        cdef cnp.ndarray out = np.empty((k, 3))
+        cdef double site[3]
+        cdef double jacobian[9]
+        self.aim(sensor)
+        finite(<const double *>cnp.PyArray_DATA(plots), 3 * k, "z")
+        self.site_at(sensor, t_ns, site, 1)
+        for i in range(k):
+            locate(<const double *>cnp.PyArray_DATA(plots) + 3 * i, site, self.work.enu,
+                   <double *>cnp.PyArray_DATA(out) + 3 * i, jacobian)
+        return out
+
+    # -- checkpoints ----------------------------------------------------------------------------------------
+
+    def checkpoint(self):
+        """All of the bank's state, for `restore`: opaque, never changed afterwards, safe to pickle."""
+        blocks, slots, sensors = (self.used + 7) // 8, (self.used + 7) // 8 * 8, self.n_sensors
+        return (
+            self.used, sensors, self._state[:blocks].copy(), self._consider[:blocks, :sensors].copy(),
+            self._summary[:blocks].copy(), self._masks[:slots].copy(), self._times[:slots].copy(),
+            self._alive[:slots].copy(), self._sites[:sensors].copy(), self._site_times[:sensors].copy(),
+        )
+
+    def restore(self, saved):
+        """Back to a checkpoint of this bank, or of one made with the same arguments."""
+        used, sensors, state, consider, summary, masks, times, alive, sites, site_times = saved
+        blocks, slots = (used + 7) // 8, (used + 7) // 8 * 8
+        if used > self.capacity or sensors > self.max_sensors or state.shape != (blocks, 43 * self.n_modes, 8):
+            raise ValueError("checkpoint: of a bank with other arguments")
+        self.used, self.n_sensors = used, sensors
+        self._state[:blocks] = state
+        self._consider[:blocks, :sensors] = consider
+        self._summary[:blocks] = summary
+        self._masks[:slots] = masks
+        self._times[:slots] = times
+        self._alive[:slots] = alive
+        self._alive[slots:] = 0
+        self._sites[:sensors] = sites
+        self._site_times[:sensors] = site_times
+
+    def copy(self):
+        """Another bank with the same contents."""
+        twin = TrackBank(*self._arguments)
+        twin.restore(self.checkpoint())
+        return twin
