@@ -4,8 +4,8 @@ Rules of this module:
 
 - A recording appears under its name only when it is complete; until then it is ``NAME.part``.
 - What `flush` has returned from can be read back after the process dies; at most the chunk after it is lost.
-- Reading is one pass in the order of writing, a chunk at a time. Every chunk, the metadata and the whole
-  data section carry check sums that are always tested: damaged data raises, it is never returned.
+- Reading is in the order of writing, a chunk at a time. The metadata and every chunk carry check sums, and
+  so does a complete file as a whole, which is tested when it is opened: damage raises, it is never returned.
 - A cut recording gives everything up to its last complete chunk, and `Recording.truncated` says so.
 """
 
@@ -184,7 +184,8 @@ class Recording:
     """Reads one recording; a context manager and an iterable of `Recorded`, in the order of writing.
 
     `metadata` holds the writer's strings; `truncated` is true when the file ends before its end record.
-    Iterating again starts again. Raises RecordingError when the file is damaged, at the damage.
+    Iterating again starts again. Raises RecordingError when the file is damaged: a complete one when it is
+    opened, a cut one at the damage.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -192,13 +193,15 @@ class Recording:
         try:
             self._stream: IO[bytes] = self.path.open("rb")
             self._size = self._stream.seek(0, io.SEEK_END)
-            self._stream.seek(max(0, self._size - _MAGIC_BYTES))
+            self._stream.seek(max(_MAGIC_BYTES, self._size - _MAGIC_BYTES))
             self.truncated = self._stream.read() != MCAP0_MAGIC
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise RecordingError(f"{path}: cannot be read: {reason}") from None
         try:
             self.metadata = self._read_metadata()
+            if not self.truncated:
+                self._test()
         except RecordingError:
             self._stream.close()
             raise
@@ -277,6 +280,11 @@ class Recording:
             crc = zlib.crc32(body, zlib.crc32(head, crc))
             yield opcode, body
             stream.seek(position)
+
+    def _test(self) -> None:
+        """One pass over a complete file, for the check sum of all of it, before anybody reads a message."""
+        for _ in self._records():
+            pass
 
     def _read_metadata(self) -> dict[str, str]:
         self._stream.seek(0)

@@ -17,9 +17,10 @@ def read_text(path: Path | str) -> str:
     """The text of a file. Raises SettingsError when it is missing or unreadable."""
     try:
         return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise SettingsError(f"{path}: cannot be read: {reason.lower()}") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: cannot be read: not UTF-8 text") from None
 
 
 def load(path: Path | str, kind: type[T]) -> T:

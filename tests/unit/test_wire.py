@@ -208,7 +208,7 @@ def mutated(frame: bytes, rng: random.Random) -> bytes:
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_fuzz(name: str) -> None:
-    """10,000 accidents per message: refused by a known cause, or read into something that is written alike."""
+    """10,000 accidents per message: refused by a known cause, or read and written again."""
     rng = random.Random(f"fuzz {name}")
     seen: Counter[str] = Counter()
     for _ in range(10_000):
