@@ -1,4 +1,4 @@
-"""The release machine on single items; what it may not leak is in tests/property/test_release.py."""
+"""The release machine on single items; what it may not leak is in tests/property/test_no_leakage.py."""
 
 import pytest
 
