@@ -101,10 +101,11 @@ def flips(size: int) -> Iterator[tuple[int, int]]:
 def test_no_flipped_bit_gives_wrong_data(whole: Path, tmp_path: Path) -> None:
     """One bit of every fifth byte: an error, or all that was written, or (called cut) a beginning of it."""
     data, bad = whole.read_bytes(), tmp_path / "bad.mcap"
-    expected, detected = items(), 0
+    expected, detected, tried = items(), 0, 0
     for at, bit in flips(len(data)):
         bad.write_bytes(data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :])
         found: list[Item] = []
+        tried += 1
         try:
             with Recording.open(bad) as recording:
                 assert recording.metadata == {"seed": "3", "note": "ä\n=b"}
@@ -114,7 +115,7 @@ def test_no_flipped_bit_gives_wrong_data(whole: Path, tmp_path: Path) -> None:
         except RecordingError:
             detected += 1
         assert found == expected[: len(found)], at
-    assert detected > len(data) / 4
+    assert detected > tried / 3  # the rest fell into the summary, which is not read, or into the last bytes
 
 
 def test_interrupted_recording_stays_as_part(tmp_path: Path) -> None:
