@@ -6,7 +6,7 @@ Rules of this module:
   have a *label*, which is their ZAP domain; a client's key is admitted to the labels that name it, and to
   nothing else. One PUB socket and endpoint per release label: a mistake in a topic cannot cross labels.
 - It fails closed: ``ZAP_ENFORCE_DOMAIN`` refuses everybody while no gatekeeper answers, an unknown domain or
-  key is refused, and an exception while judging is a refusal. Should the gatekeeper itself end, the hub ends.
+  key is refused, and an exception while judging is a refusal. Should the gatekeeper itself fail, so does `Hub.wait`.
 - One frame is one message. More frames, unknown senders and undeliverable frames are dropped and counted
   by cause in ``counters``; sizes, handshakes, queues and heartbeats are limited by `Limits`.
 - A daemon awaits once (`Hub.wait`), then drains without waiting: up to ``Limits.drain`` frames a call.
@@ -18,7 +18,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import zmq
@@ -234,8 +233,8 @@ E = TypeVar("E", bound=_Endpoint)
 class Hub:
     """One process's sockets; an async context manager that opens the gate before any of them.
 
-    ``async with Hub(own, directory) as hub: …``. Should the gatekeeper fail, the body is cancelled and
-    the failure raised. Operators' mistakes (occupied port, unknown peer) raise SettingsError.
+    ``async with Hub(own, directory) as hub: …``. Should the gatekeeper fail, `wait` raises its failure.
+    Operators' mistakes (occupied port, unknown peer) raise SettingsError.
     """
 
     def __init__(self, own: KeyPair, directory: Directory, limits: Limits | None = None) -> None:
@@ -247,31 +246,21 @@ class Hub:
         self._endpoints: list[_Endpoint] = []
         self._poller = zmq.asyncio.Poller()
         self._watchers: list[asyncio.Task[None]] = []
-        self._group = asyncio.TaskGroup()
         self._gate: zmq.asyncio.Socket = self.context.socket(zmq.REP)
 
     async def __aenter__(self) -> Self:
-        await self._group.__aenter__()
         self._gate.bind(ZAP_ENDPOINT)
         self._watch(self._keep_gate())
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         for task in self._watchers:
             task.cancel()
-        try:
-            await self._group.__aexit__(kind, error, trace)
-        except BaseExceptionGroup:
-            if error is None or isinstance(error, asyncio.CancelledError):
-                raise  # the gate failed; otherwise the body's own error goes on as it is
-        finally:
-            for endpoint in self._endpoints:
-                endpoint.socket.disable_monitor()
-                endpoint.socket.close(self.limits.linger_ms)
-            self._gate.close(0)
-            self.context.term()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+        for endpoint in self._endpoints:
+            endpoint.socket.close(self.limits.linger_ms)
+        self._gate.close(0)
+        self.context.term()
 
     def ingress(self, endpoint: str, label: str, admitted: Iterable[str]) -> Ingress:
         """A bound SUB for the publishers `admitted`."""
@@ -298,7 +287,10 @@ class Hub:
         return self._connect(Client(self, zmq.DEALER, peer), endpoint, peer)
 
     async def wait(self, wall_s: float) -> None:
-        """Return when some socket has something to read, or after `wall_s`."""
+        """Return when some socket has something to read, or after `wall_s`. Raises what ended the gate."""
+        for task in self._watchers:
+            if task.done():
+                task.result()
         await self._poller.poll(math.ceil(max(0.0, wall_s) * 1000))
 
     def _bind(self, endpoint: E, address: str, label: str, admitted: Iterable[str]) -> E:
@@ -347,7 +339,7 @@ class Hub:
         return socket
 
     def _watch(self, work: Any) -> None:
-        self._watchers.append(self._group.create_task(work))
+        self._watchers.append(asyncio.ensure_future(work))
 
     async def _keep_gate(self) -> None:
         while True:
@@ -357,9 +349,10 @@ class Hub:
 
 async def _count_events(monitor: zmq.asyncio.Socket, counters: Counter[str]) -> None:
     """Count a socket's broken handshakes and lost connections by cause."""
-    while True:
-        event = zmq.Event(parse_monitor_message(await monitor.recv_multipart())["event"])
-        counters[MONITORED[event]] += 1
+    with monitor:
+        while True:
+            event = zmq.Event(parse_monitor_message(await monitor.recv_multipart())["event"])
+            counters[MONITORED[event]] += 1
 
 
 def _user_id(frame: zmq.Frame) -> str | None:
