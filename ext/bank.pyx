@@ -101,6 +101,11 @@ cdef class TrackBank:
         p_ij = r_ij dt / (1 + Σ_j r_ij dt).
     start_probabilities
         Mode probabilities of a new track; all alike when not given.
+    longest_mix_s
+        Modes change by no more than the chance over this time in one prediction: an unseen track is not made
+        to manoeuvre by the passing of time alone.
+    negligible
+        Modes less probable than this are left out of the combined estimate (not out of the filter); at most 0.2.
     """
 
     cdef readonly int capacity, n_modes, n_sensors, used
@@ -122,7 +127,7 @@ cdef class TrackBank:
     cdef Work work
     cdef int sensor_of[64]  # of each gathered consider block
 
-    def __init__(self, int capacity, int max_sensors, q, beta, rates, start_probabilities=None):
+    def __init__(self, int capacity, int max_sensors, q, beta, rates, start_probabilities=None, double longest_mix_s=1e9, double negligible=0.0):
         cdef int k
         modes = len(q)
         if not 1 <= modes <= MODES:
@@ -137,9 +142,13 @@ cdef class TrackBank:
         numbers(start, modes, self.probabilities, "start_probabilities")
         if min(q) < 0 or min(beta) < 0 or np.min(rates) < 0 or min(start) < 1e-12 or abs(sum(start) - 1.0) > 1e-9:
             raise ValueError("q, beta and rates must not be negative, start_probabilities positive and summing to 1")
+        if not (longest_mix_s > 0.0 and 0.0 <= negligible <= 0.2):
+            raise ValueError("longest_mix_s must be positive, negligible from 0 to 0.2")
         for k in range(modes):
             self.inverse_beta[k] = 1.0 / self.inverse_beta[k] if self.inverse_beta[k] > 0.0 else 0.0
         self._arguments = (capacity, max_sensors, tuple(q), tuple(beta), np.array(rates, float), tuple(start))
+        self._arguments += (longest_mix_s, negligible)
+        self.work.longest_mix_s, self.work.negligible = longest_mix_s, negligible
         self._allocate((capacity + 7) // 8)
 
     def _allocate(self, int blocks):
@@ -281,16 +290,17 @@ cdef class TrackBank:
             position[i * stride] = site[i] + site[3 + i] * dt
 
     cdef void load_plots(
-        self, const int32_t *slots, const int32_t *rows, int n, const double *z, const double *sigma, int sensor
+        self, const int32_t *slots, const int32_t *rows, int n, const double *z, const double *sigma, int sensor,
+        bint ahead, int64_t t_ns,
     ) noexcept nogil:
-        """Plots and the sensor's position, each at its track's time, into the lanes."""
+        """Plots and the sensor's position, at t_ns if `ahead`, else each at its track's time, into the lanes."""
         cdef int i, l, lane
         for l in range(8):
             lane = l if l < n else 0
             for i in range(3):
                 self.work.z[i * 8 + l] = z[rows[lane] * 3 + i]
                 self.work.sigma[i * 8 + l] = sigma[rows[lane] * 3 + i]
-            self.site_at(sensor, self.times[slots[lane]], self.work.site + l, 8)
+            self.site_at(sensor, t_ns if ahead else self.times[slots[lane]], self.work.site + l, 8)
 
     # -- tracks and sensors ---------------------------------------------------------------------------------
 
@@ -419,33 +429,40 @@ cdef class TrackBank:
         cdef int n = len(slots)
         cdef int32_t batch[8]
         cdef int count = 0, i
-        for i in range(n):
-            if self.times[named[i]] > t_ns:
-                raise ValueError(f"t_ns: {t_ns} is before track {named[i]} at {self.times[named[i]]}")
+        self.not_before(named, n, t_ns)
         for i in range(n):
             if self.times[named[i]] < t_ns:
                 batch[count] = named[i]
                 count += 1
             if count == 8 or (count and i == n - 1):
-                self.predict_batch(batch, count, t_ns)
+                self.predict_batch(batch, count, t_ns, self.union_of(batch, count))
                 self.scatter(batch, count)
                 self.scatter_consider(batch, count)
                 while count:
                     count -= 1
                     self.times[batch[count]] = t_ns
 
-    cdef void predict_batch(self, const int32_t *slots, int n, int64_t t_ns) noexcept nogil:
-        """Gathers up to eight tracks and predicts them in the work."""
+    cdef int not_before(self, const int32_t *slots, Py_ssize_t n, int64_t t_ns) except -1:
+        """ValueError for a track that is beyond t_ns."""
+        cdef Py_ssize_t i
+        for i in range(n):
+            if self.times[slots[i]] > t_ns:
+                raise ValueError(f"t_ns: {t_ns} is before track {slots[i]} at {self.times[slots[i]]}")
+        return 0
+
+    cdef void predict_batch(self, const int32_t *slots, int n, int64_t t_ns, uint64_t sensors) noexcept nogil:
+        """Gathers up to eight tracks, with the consider blocks of `sensors`, and predicts them in the work."""
         cdef int l
         self.gather(slots, n)
-        self.gather_consider(slots, n, self.union_of(slots, n))
+        self.gather_consider(slots, n, sensors)
         for l in range(8):
             self.work.dt[l] = <double>(t_ns - self.times[slots[l if l < n else 0]]) / 1e9
         run_predict(&self.work)
 
-    def gate(self, slots, rows, z, sigma, int sensor):
-        """Distance of pairs (slots[i], rows[i]), each int32 (p), at the tracks' time.
+    def gate(self, slots, rows, z, sigma, int sensor, t_ns=None):
+        """Distance of pairs (slots[i], rows[i]), each int32 (p), at the tracks' time, or predicted to t_ns.
 
+        Nothing in the bank changes: a plot that is not assigned leaves no trace in the tracks near it.
         z, sigma (k, 3): range m, azimuth rad, elevation rad. Returns d2 (p), the smallest Mahalanobis
         distance squared over the modes likelier than 1e-3, and the log-likelihood (p) of the plot,
         log Σ_m μ_m N(ν_m; 0, S_m).
@@ -458,12 +475,18 @@ cdef class TrackBank:
         cdef const double *sigmas = <const double *>cnp.PyArray_DATA(sigma)
         cdef cnp.ndarray d2 = np.empty(p), log_likelihood = np.empty(p)
         cdef int n
+        cdef int64_t then = 0 if t_ns is None else t_ns
         self.aim(sensor)
+        if t_ns is not None:
+            self.not_before(tracks, p, then)
         for i in range(0, p, 8):
             n = min(8, p - i)
-            self.gather(tracks + i, n)
-            self.gather_consider(tracks + i, n, <uint64_t>1 << sensor)
-            self.load_plots(tracks + i, picked + i, n, zs, sigmas, sensor)
+            if t_ns is None:
+                self.gather(tracks + i, n)
+                self.gather_consider(tracks + i, n, <uint64_t>1 << sensor)
+            else:
+                self.predict_batch(tracks + i, n, then, <uint64_t>1 << sensor)
+            self.load_plots(tracks + i, picked + i, n, zs, sigmas, sensor, t_ns is not None, then)
             self.work.own = 0
             run_score(&self.work)
             memcpy(<double *>cnp.PyArray_DATA(d2) + i, self.work.d2, n * sizeof(double))
@@ -493,7 +516,7 @@ cdef class TrackBank:
             n = min(8, p - i)
             self.gather(tracks + i, n)
             self.gather_consider(tracks + i, n, self.union_of(tracks + i, n) | own)
-            self.load_plots(tracks + i, picked + i, n, zs, sigmas, sensor)
+            self.load_plots(tracks + i, picked + i, n, zs, sigmas, sensor, False, 0)
             self.work.own = 0
             while self.sensor_of[self.work.own] != sensor:
                 self.work.own += 1
@@ -541,13 +564,12 @@ cdef class TrackBank:
         cdef Py_ssize_t n = len(slots), i
         cdef cnp.ndarray x = np.empty((n, 6)), p = np.empty((n, 6, 6)), mu = np.empty((n, self.n_modes))
         cdef int count, l
-        for i in range(n):
-            if ahead and self.times[named[i]] > t_ns:
-                raise ValueError(f"t_ns: {t_ns} is before track {named[i]} at {self.times[named[i]]}")
+        if ahead:
+            self.not_before(named, n, t_ns)
         for i in range(0, n, 8):
             count = min(8, n - i)
             if ahead:
-                self.predict_batch(named + i, count, t_ns)
+                self.predict_batch(named + i, count, t_ns, 0)
             else:
                 self.gather(named + i, count)
             run_mixture(&self.work)

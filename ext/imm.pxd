@@ -6,6 +6,7 @@ p_ij = r_ij dt / (1 + Σ_j r_ij dt), p_ii = 1 / (1 + Σ_j r_ij dt), for rates r_
 """
 
 from ext.elementary cimport c_exp, c_log
+from ext.kalman cimport store_symmetric
 from ext.lanes cimport LANES
 
 cdef enum:
@@ -55,7 +56,7 @@ cdef inline void mix_vectors(int modes, int size, const double *w, double *v) no
 cdef inline void spread(const double *weight, const double *p, const double *x, const double *mean, double *out) noexcept nogil:
     """out (6, 6) += weight (P + (x - mean)(x - mean)ᵀ)."""
     cdef double d[48]
-    cdef double value
+    cdef double value[8]
     cdef int a, b, l
     for a in range(6):
         for l in range(LANES):
@@ -63,9 +64,8 @@ cdef inline void spread(const double *weight, const double *p, const double *x, 
     for a in range(6):
         for b in range(a, 6):
             for l in range(LANES):
-                value = out[a * 48 + b * 8 + l] + weight[l] * (p[a * 48 + b * 8 + l] + d[a * 8 + l] * d[b * 8 + l])
-                out[a * 48 + b * 8 + l] = value
-                out[b * 48 + a * 8 + l] = value
+                value[l] = out[a * 48 + b * 8 + l] + weight[l] * (p[a * 48 + b * 8 + l] + d[a * 8 + l] * d[b * 8 + l])
+            store_symmetric(out, a, b, value)
 
 
 cdef inline void mix_states(int modes, const double *w, double *x, double *p) noexcept nogil:
@@ -97,6 +97,21 @@ cdef inline void combine(int modes, const double *mu, const double *x, const dou
         cov[a] = 0.0
     for k in range(modes):
         spread(mu + k * 8, p + k * 288, x + k * 48, mean, cov)
+
+
+cdef inline void dominant(int modes, double negligible, const double *mu, double *weights) noexcept nogil:
+    """weights (K) <- mu without the modes below `negligible`, summing to 1."""
+    cdef double total[8]
+    cdef int k, l
+    for l in range(LANES):
+        total[l] = 0.0
+    for k in range(modes):
+        for l in range(LANES):
+            weights[k * 8 + l] = mu[k * 8 + l] if mu[k * 8 + l] >= negligible else 0.0
+            total[l] += weights[k * 8 + l]
+    for k in range(modes):
+        for l in range(LANES):
+            weights[k * 8 + l] /= total[l]
 
 
 cdef inline void log_sum(int modes, const double *mu, const double *log_density, double *weights, double *total) noexcept nogil:

@@ -10,12 +10,22 @@ from ext.elementary cimport c_log
 from ext.lanes cimport LANES
 
 
+cdef inline void store_symmetric(double *p, int i, int j, const double *value) noexcept nogil:
+    """P_ij and P_ji of (6, 6) <- value (1): two loops, for the compiler to see that they do not overlap."""
+    cdef int l
+    for l in range(LANES):
+        p[i * 48 + j * 8 + l] = value[l]
+    for l in range(LANES):
+        p[j * 48 + i * 8 + l] = value[l]
+
+
 cdef inline void propagate_covariance(
     double *p, const double *phi, double q, const double *h, const double *active
 ) noexcept nogil:
     """P (6, 6) <- Φ P Φᵀ + Q where `active` is positive; Q = q [h³/3, h²/2; h²/2, h] on each axis."""
     cdef double t[288]
-    cdef double value
+    cdef double value[8]
+    cdef double old
     cdef int i, j, l
     for i in range(6):
         for j in range(6):
@@ -27,13 +37,13 @@ cdef inline void propagate_covariance(
     for i in range(6):
         for j in range(i, 6):
             for l in range(LANES):
-                value = (
+                value[l] = (
                     t[i * 48 + l] * phi[j * 48 + l] + t[i * 48 + 8 + l] * phi[j * 48 + 8 + l]
                     + t[i * 48 + 16 + l] * phi[j * 48 + 16 + l] + t[i * 48 + 24 + l] * phi[j * 48 + 24 + l]
                     + t[i * 48 + 32 + l] * phi[j * 48 + 32 + l] + t[i * 48 + 40 + l] * phi[j * 48 + 40 + l])
-                value = value if active[l] > 0.0 else p[i * 48 + j * 8 + l]
-                p[i * 48 + j * 8 + l] = value
-                p[j * 48 + i * 8 + l] = value
+                old = p[i * 48 + j * 8 + l]
+                value[l] = value[l] if active[l] > 0.0 else old
+            store_symmetric(p, i, j, value)
     for i in range(3):
         for l in range(LANES):
             p[i * 56 + l] += q * h[l] * h[l] * h[l] * (1.0 / 3.0)
@@ -117,18 +127,19 @@ cdef inline void gauss(const double *s, const double *nu, double *d2, double *lo
 
 cdef inline void update_sequential(
     double *x, double *p, double *c, const double *rows, const double *nu,
-    const double *bias, const double *sigma, double *gains,
+    const double *bias, const double *sigma, bint biased, double *gains,
 ) noexcept nogil:
     """Range, then azimuth, then elevation, all linearised at the prior x: updates x (6), P (6, 6), C (6, 3).
 
     Each scalar's innovation is ν_k - H_k (x - x⁻), its variance s = H P Hᵀ + 2 H C_k + B_k + R_k, its gain
     (P Hᵀ + C_k)/s. The gains (3, 6) are left for the cross-covariances with the other sensors' biases.
+    Without `biased`, B and C count as zero and are not read.
     """
     cdef double moved[48]
     cdef double m[48]
     cdef double s[8]
     cdef double residual[8]
-    cdef double value
+    cdef double value[8]
     cdef int i, j, k, l
     for i in range(48):
         moved[i] = 0.0
@@ -137,12 +148,20 @@ cdef inline void update_sequential(
             for l in range(LANES):
                 m[i * 8 + l] = (
                     p[i * 48 + l] * rows[k * 24 + l] + p[i * 48 + 8 + l] * rows[k * 24 + 8 + l]
-                    + p[i * 48 + 16 + l] * rows[k * 24 + 16 + l] + c[i * 24 + k * 8 + l])
+                    + p[i * 48 + 16 + l] * rows[k * 24 + 16 + l])
         for l in range(LANES):
             s[l] = (
-                rows[k * 24 + l] * (m[l] + c[k * 8 + l]) + rows[k * 24 + 8 + l] * (m[8 + l] + c[24 + k * 8 + l])
-                + rows[k * 24 + 16 + l] * (m[16 + l] + c[48 + k * 8 + l])
-                + bias[k] + sigma[k * 8 + l] * sigma[k * 8 + l])
+                rows[k * 24 + l] * m[l] + rows[k * 24 + 8 + l] * m[8 + l] + rows[k * 24 + 16 + l] * m[16 + l]
+                + sigma[k * 8 + l] * sigma[k * 8 + l])
+        if biased:
+            for l in range(LANES):
+                s[l] += bias[k] + 2.0 * (
+                    rows[k * 24 + l] * c[k * 8 + l] + rows[k * 24 + 8 + l] * c[24 + k * 8 + l]
+                    + rows[k * 24 + 16 + l] * c[48 + k * 8 + l])
+            for i in range(6):
+                for l in range(LANES):
+                    m[i * 8 + l] += c[i * 24 + k * 8 + l]
+        for l in range(LANES):
             residual[l] = nu[k * 8 + l] - (
                 rows[k * 24 + l] * moved[l] + rows[k * 24 + 8 + l] * moved[8 + l]
                 + rows[k * 24 + 16 + l] * moved[16 + l])
@@ -153,10 +172,10 @@ cdef inline void update_sequential(
         for i in range(6):
             for j in range(i, 6):
                 for l in range(LANES):
-                    value = p[i * 48 + j * 8 + l] - gains[k * 48 + i * 8 + l] * m[j * 8 + l]
-                    p[i * 48 + j * 8 + l] = value
-                    p[j * 48 + i * 8 + l] = value
-        update_consider(c, rows, gains, k, bias[k])
+                    value[l] = p[i * 48 + j * 8 + l] - gains[k * 48 + i * 8 + l] * m[j * 8 + l]
+                store_symmetric(p, i, j, value)
+        if biased:
+            update_consider(c, rows, gains, k, bias[k])
     for i in range(6):
         for l in range(LANES):
             x[i * 8 + l] += moved[i * 8 + l]

@@ -103,7 +103,7 @@ cdef inline void rk4(
 
 cdef inline void gradient(const double *x, const double *inverse_beta, bint drag, double *g, double *w) noexcept nogil:
     """Derivatives of the acceleration at x (6): g (3, 3) by position, w (3, 3) by velocity."""
-    cdef int i, j, l
+    cdef int i, l
     cdef double r2, u, k, s2, f, p, q
     for l in range(LANES):
         r2 = x[l] * x[l] + x[8 + l] * x[8 + l] + x[16 + l] * x[16 + l]
@@ -122,8 +122,9 @@ cdef inline void gradient(const double *x, const double *inverse_beta, bint drag
         g[48 + l] = q * x[l] * x[16 + l]
         g[56 + l] = q * x[8 + l] * x[16 + l]
         g[64 + l] = u * (s2 * (3.0 + 25.0 * k - 35.0 * k * s2) - 1.0 - k * (3.0 - 5.0 * s2))
-        for i in range(9):
-            w[i * 8 + l] = 0.0
+    for i in range(72):
+        w[i] = 0.0
+    for l in range(LANES):
         w[8 + l] = 2.0 * EARTH_OMEGA
         w[24 + l] = -2.0 * EARTH_OMEGA
     if drag:

@@ -6,7 +6,7 @@ depends on that lane only, never on the tracks that happen to share the work.
 
 from libc.math cimport sqrt
 
-from ext.imm cimport combine, floor_probabilities, log_sum, mix_states, mix_vectors, mixing_weights
+from ext.imm cimport combine, dominant, floor_probabilities, log_sum, mix_states, mix_vectors, mixing_weights
 from ext.kalman cimport (
     compose, gauss, innovation_covariance, propagate_consider, propagate_covariance, update_consider,
     update_sequential,
@@ -30,6 +30,8 @@ cdef struct Work:
     const double *q  # (K) m²/s³
     const double *inverse_beta  # (K) m²/kg
     const double *rates  # (K, K) 1/s
+    double longest_mix_s  # modes change by no more than the chance over this time in one prediction
+    double negligible  # modes below this probability are left out of the combined estimate
     const double *enu  # (3, 3)
     const double *bias  # (3) variances
     double dt[8]
@@ -55,10 +57,13 @@ cdef inline void predict(Work *w) noexcept nogil:
     cdef double mu[32]
     cdef double steps[8]
     cdef double most = 1.0
+    cdef double mixed_s[8]
     cdef int k, l, t
     if w.modes > 1:
         take(mu, w.mu, w.modes * 8)
-        mixing_weights(w.modes, w.rates, w.dt, mu, weights)
+        for l in range(LANES):
+            mixed_s[l] = w.dt[l] if w.dt[l] < w.longest_mix_s else w.longest_mix_s
+        mixing_weights(w.modes, w.rates, mixed_s, mu, weights)
         take(w.mu, mu, w.modes * 8)
         mix_states(w.modes, weights, w.x, w.p)
         for t in range(w.considered):
@@ -222,7 +227,7 @@ cdef inline void update_mode(Work *w, int mode, double *d2, double *log_density)
     innovate(z, h, nu)
     innovation_covariance(p, c, rows, w.bias, sigma, s)
     gauss(s, nu, d2, log_density)
-    update_sequential(x, p, c, rows, nu, w.bias, sigma, gains)
+    update_sequential(x, p, c, rows, nu, w.bias, sigma, True, gains)
     take(w.x + mode * 48, x, 48)
     take(w.p + mode * 288, p, 288)
     take(block, c, 144)
@@ -239,6 +244,8 @@ cdef inline void mixture(Work *w) noexcept nogil:
     """Mean and covariance of the mixture of the modes, in `mean` and `cov`."""
     cdef double mean[48]
     cdef double cov[288]
-    combine(w.modes, w.mu, w.x, w.p, mean, cov)
+    cdef double weights[32]
+    dominant(w.modes, w.negligible, w.mu, weights)
+    combine(w.modes, weights, w.x, w.p, mean, cov)
     take(w.mean, mean, 48)
     take(w.cov, cov, 288)
