@@ -109,7 +109,8 @@ class Guard:
         self._nation = settings.nation
         self._settings = settings
         self._hub = hub
-        self._release = Release(policy, settings.seed)
+        # Another start is another boot: recipients would take numbers that begin anew for duplicates.
+        self._release = Release(policy, settings.seed, start=monotonic_ns())
         self._status = Status(settings.status, nation=settings.nation, role="guard")
         own, nation = settings.own, settings.nation
         ingress = hub.ingress(own.ingress, f"ingress/{nation}", [own.peer])

@@ -2,7 +2,9 @@
 
 import random
 import struct
+import tracemalloc
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,18 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from sharing.messages import Backfill, Detections, Heartbeat, Picture, Site, Truth, floats, ints
+from sensors.scenario import feed, load_scenario
+from sharing.messages import (
+    Backfill,
+    Detections,
+    Heartbeat,
+    Picture,
+    Site,
+    Truth,
+    floats,
+    ints,
+    topic_of_feed,
+)
 from sharing.wire import CAUSES, MAX_FRAME_BYTES, WireError, decode, encode, parse_topic
 
 GOLDEN = {
@@ -245,3 +258,28 @@ def test_picture_of_many_tracks_fits() -> None:
     )  # fmt: skip
     frame = encode("picture/JPN", picture)
     assert encode(*decode(frame)) == frame
+
+
+def test_what_the_emulators_send_is_inside_the_bounds() -> None:
+    for message in islice(feed(load_scenario("017"), 1), 300):
+        topic = topic_of_feed(message.originator, message.sensor)
+        frame = encode(topic, message)
+        assert encode(*decode(frame)) == frame
+
+
+@pytest.mark.slow
+def test_a_million_bad_frames_leave_memory_flat() -> None:
+    rng = random.Random("soak")
+    frames = list(GOLDEN.values())
+    tracemalloc.start()
+    for n in range(1_000_000):
+        frame = mutated(frames[n % len(frames)], rng) if n % 10 else rng.randbytes(rng.randrange(2_000))
+        try:
+            decode(frame)
+        except WireError as error:
+            assert error.cause in CAUSES
+        if n == 100_000:
+            before = tracemalloc.get_traced_memory()[0]
+    after = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert after - before < 1 << 20
