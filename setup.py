@@ -1,8 +1,9 @@
 """Builds the Cython kernels of ``ext/``; everything else is declared in pyproject.toml.
 
-The flags are the recipe of docs/decisions/kernels.md: the loops vectorise (``-fno-math-errno``), no
-multiply-add is contracted (same bytes on every instruction set), and one shared object carries all
-instruction sets (``ext/lanes.h``); ``SHAREDSKY_ISA`` chooses one at run time.
+The flags are the recipe of docs/decisions/kernels.md: the lane loops vectorise (``-fno-math-errno``) instead
+of becoming calls of memcpy, the loops around them unroll, no multiply-add is contracted (same bytes on
+every instruction set), and one shared object carries all instruction sets (``ext/lanes.h``), of which
+``SHAREDSKY_ISA`` chooses one at run time.
 """
 
 from pathlib import Path
@@ -11,7 +12,10 @@ import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-FLAGS = ["-O2", "-ftree-vectorize", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+FLAGS = [
+    "-O2", "-ftree-vectorize", "-funroll-loops", "-fno-tree-loop-distribute-patterns",
+    "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off",
+]
 
 
 def extensions() -> list[Extension]:
