@@ -58,6 +58,7 @@ class Programme:
 class Flight:
     """A flown trajectory. `state(t_s)` gives (n, 6) ECEF position m and velocity m/s, t from liftoff."""
 
+    programme: Programme
     legs: tuple[tuple[float, float, Callable[[Array], Array]], ...]
     burnout_s: float
     apogee_s: float
@@ -275,7 +276,7 @@ def fly(
     if _ground(0.0, state) > 1.0:
         raise TrajectoryError("does not come down")
     lat, lon, _ = geodesy.geodetic(state[:3])
-    return Flight(tuple(legs), burn, apogee_s, apogee_m, lift, now, float(lat), float(lon))
+    return Flight(programme, tuple(legs), burn, apogee_s, apogee_m, lift, now, float(lat), float(lon))
 
 
 @functools.lru_cache(maxsize=64)
@@ -294,14 +295,14 @@ def solve(
     gliding = threat.kind == "quasi-ballistic"
 
     def programme(unknowns: Sequence[float]) -> Programme:
-        azimuth, tilt, third = unknowns
+        azimuth, tilt, third = map(float, unknowns)
         if gliding:
             return Programme(math.radians(azimuth), math.radians(tilt), longest, third)
         return Programme(math.radians(azimuth), math.radians(tilt), third)
 
     def miss(unknowns: Sequence[float]) -> list[float]:
         try:
-            flown = fly(threat, launch, programme(unknowns), 1e-7)
+            flown = fly(threat, launch, programme(unknowns), 1e-8)
         except TrajectoryError:
             return [range_m, range_m, apogee_m]
         off = axes @ (geodesy.ecef(flown.impact_lat_deg, flown.impact_lon_deg) - aim)
@@ -309,14 +310,13 @@ def solve(
 
     low, high = (30.0, 600.0) if gliding else (0.4 * longest, longest)
     level = math.degrees(math.atan2(4.0 * apogee_m, range_m))
-    starts = [(level + lift, f) for f in ((0.4,) if gliding else (0.8, 0.95, 0.6)) for lift in (8.0, 20.0)]
-    for tilt, fraction in starts:
-        guess = [bearing_deg, min(tilt, 88.0), low + fraction * (high - low)]
+    for lift in (8.0, 20.0):
+        guess = [bearing_deg, min(level + lift, 88.0), low + (0.4 if gliding else 0.8) * (high - low)]
         bounds = ([bearing_deg - 40.0, 2.0, low], [bearing_deg + 40.0, 89.9, high])
         found = least_squares(
-            miss, guess, bounds=bounds, x_scale=[1.0, 3.0, 10.0], diff_step=1e-4, xtol=1e-10
+            miss, guess, bounds=bounds, x_scale=[1.0, 3.0, 10.0], diff_step=1e-3, xtol=1e-10, max_nfev=20
         )
-        if max(abs(v) for v in found.fun) < 2e-4 * max(range_m, apogee_m):
+        if max(abs(v) for v in found.fun) < 1e-4 * max(range_m, apogee_m):
             return fly(threat, launch, programme(found.x))
     raise TrajectoryError(
         f"{threat.title}: no trajectory of {range_m / 1e3:g} km range and {apogee_m / 1e3:g} km apogee "
