@@ -106,6 +106,9 @@ cdef class TrackBank:
         to manoeuvre by the passing of time alone.
     negligible
         Modes less probable than this are left out of the combined estimate (not out of the filter); at most 0.2.
+    drag_noise_s
+        The ballistic coefficient is not known: modes with drag get white acceleration noise of the spectral
+        density drag_noise_s a², where a is the drag's deceleration.
     """
 
     cdef readonly int capacity, n_modes, n_sensors, used
@@ -127,7 +130,8 @@ cdef class TrackBank:
     cdef Work work
     cdef int sensor_of[64]  # of each gathered consider block
 
-    def __init__(self, int capacity, int max_sensors, q, beta, rates, start_probabilities=None, double longest_mix_s=1e9, double negligible=0.0):
+    def __init__(self, int capacity, int max_sensors, q, beta, rates, start_probabilities=None, double longest_mix_s=1e9, double negligible=0.0,
+                 double drag_noise_s=0.0):
         cdef int k
         modes = len(q)
         if not 1 <= modes <= MODES:
@@ -142,12 +146,13 @@ cdef class TrackBank:
         numbers(start, modes, self.probabilities, "start_probabilities")
         if min(q) < 0 or min(beta) < 0 or np.min(rates) < 0 or min(start) < 1e-12 or abs(sum(start) - 1.0) > 1e-9:
             raise ValueError("q, beta and rates must not be negative, start_probabilities positive and summing to 1")
-        if not (longest_mix_s > 0.0 and 0.0 <= negligible <= 0.2):
-            raise ValueError("longest_mix_s must be positive, negligible from 0 to 0.2")
+        if not (longest_mix_s > 0.0 and 0.0 <= negligible <= 0.2 and drag_noise_s >= 0.0):
+            raise ValueError("longest_mix_s must be positive, negligible from 0 to 0.2, drag_noise_s not negative")
         for k in range(modes):
             self.inverse_beta[k] = 1.0 / self.inverse_beta[k] if self.inverse_beta[k] > 0.0 else 0.0
         self._arguments = (capacity, max_sensors, tuple(q), tuple(beta), np.array(rates, float), tuple(start))
-        self._arguments += (longest_mix_s, negligible)
+        self._arguments += (longest_mix_s, negligible, drag_noise_s)
+        self.work.drag_noise_s, self.work.mixing = drag_noise_s, True
         self.work.longest_mix_s, self.work.negligible = longest_mix_s, negligible
         self._allocate((capacity + 7) // 8)
 
@@ -441,6 +446,14 @@ cdef class TrackBank:
                 while count:
                     count -= 1
                     self.times[batch[count]] = t_ns
+
+    def carry(self, slots, int64_t t_ns):
+        """As `predict`, without a change of modes: for tracks that nobody sees, so that later steps are short."""
+        self.work.mixing = False
+        try:
+            self.predict(slots, t_ns)
+        finally:
+            self.work.mixing = True
 
     cdef int not_before(self, const int32_t *slots, Py_ssize_t n, int64_t t_ns) except -1:
         """ValueError for a track that is beyond t_ns."""

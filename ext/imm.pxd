@@ -17,7 +17,7 @@ cdef inline void mixing_weights(int modes, const double *rates, const double *dt
     """Weights w (K, K), w_ij that of mode i in the start of mode j; mu (K) becomes the predicted probability."""
     cdef double predicted[32]
     cdef double total, rate
-    cdef int i, j, k, l
+    cdef Py_ssize_t i, j, k, l
     for j in range(modes):
         for l in range(LANES):
             predicted[j * 8 + l] = 0.0
@@ -41,23 +41,27 @@ cdef inline void mixing_weights(int modes, const double *rates, const double *dt
 cdef inline void mix_vectors(int modes, int size, const double *w, double *v) noexcept nogil:
     """v (K, size) <- the starts v_j + Σ_i w_ij (v_i - v_j) of each mode: states and consider blocks."""
     cdef double old[32]
-    cdef int a, i, j, l
+    cdef double value[8]
+    cdef Py_ssize_t a, i, j, l
     for a in range(size):
         for i in range(modes):
             for l in range(LANES):
                 old[i * 8 + l] = v[(i * size + a) * 8 + l]
         for j in range(modes):
+            for l in range(LANES):
+                value[l] = old[j * 8 + l]
             for i in range(modes):
-                if i != j:
-                    for l in range(LANES):
-                        v[(j * size + a) * 8 + l] += w[(i * modes + j) * 8 + l] * (old[i * 8 + l] - old[j * 8 + l])
+                for l in range(LANES):
+                    value[l] += w[(i * modes + j) * 8 + l] * (old[i * 8 + l] - old[j * 8 + l])
+            for l in range(LANES):
+                v[(j * size + a) * 8 + l] = value[l]
 
 
 cdef inline void spread(const double *weight, const double *p, const double *x, const double *mean, double *out) noexcept nogil:
     """out (6, 6) += weight (P + (x - mean)(x - mean)ᵀ)."""
     cdef double d[48]
     cdef double value[8]
-    cdef int a, b, l
+    cdef Py_ssize_t a, b, l
     for a in range(6):
         for l in range(LANES):
             d[a * 8 + l] = x[a * 8 + l] - mean[a * 8 + l]
@@ -72,7 +76,7 @@ cdef inline void mix_states(int modes, const double *w, double *x, double *p) no
     """x (K, 6) and P (K, 6, 6) <- the start of each mode, moment-matched."""
     cdef double old_x[192]
     cdef double old_p[1152]
-    cdef int i, j
+    cdef Py_ssize_t i, j
     for i in range(modes * 48):
         old_x[i] = x[i]
     for i in range(modes * 288):
@@ -86,7 +90,7 @@ cdef inline void mix_states(int modes, const double *w, double *x, double *p) no
 
 cdef inline void combine(int modes, const double *mu, const double *x, const double *p, double *mean, double *cov) noexcept nogil:
     """Mean (6) and covariance (6, 6) of the mixture of the modes."""
-    cdef int a, k, l
+    cdef Py_ssize_t a, k, l
     for a in range(6):
         for l in range(LANES):
             mean[a * 8 + l] = x[a * 8 + l]
@@ -102,7 +106,7 @@ cdef inline void combine(int modes, const double *mu, const double *x, const dou
 cdef inline void dominant(int modes, double negligible, const double *mu, double *weights) noexcept nogil:
     """weights (K) <- mu without the modes below `negligible`, summing to 1."""
     cdef double total[8]
-    cdef int k, l
+    cdef Py_ssize_t k, l
     for l in range(LANES):
         total[l] = 0.0
     for k in range(modes):
@@ -119,7 +123,7 @@ cdef inline void log_sum(int modes, const double *mu, const double *log_density,
     cdef double top[8]
     cdef double sum_[8]
     cdef double value
-    cdef int k, l
+    cdef Py_ssize_t k, l
     for k in range(modes):
         for l in range(LANES):
             value = c_log(mu[k * 8 + l]) + log_density[k * 8 + l]
@@ -141,7 +145,7 @@ cdef inline void log_sum(int modes, const double *mu, const double *log_density,
 cdef inline void floor_probabilities(int modes, const double *weights, double *mu) noexcept nogil:
     """mu (K) <- the weights, none below 1e-12, summing to 1."""
     cdef double total[8]
-    cdef int k, l
+    cdef Py_ssize_t k, l
     for l in range(LANES):
         total[l] = 0.0
     for k in range(modes):

@@ -12,7 +12,7 @@ from ext.lanes cimport LANES
 
 cdef inline void store_symmetric(double *p, int i, int j, const double *value) noexcept nogil:
     """P_ij and P_ji of (6, 6) <- value (1): two loops, for the compiler to see that they do not overlap."""
-    cdef int l
+    cdef Py_ssize_t l
     for l in range(LANES):
         p[i * 48 + j * 8 + l] = value[l]
     for l in range(LANES):
@@ -20,13 +20,13 @@ cdef inline void store_symmetric(double *p, int i, int j, const double *value) n
 
 
 cdef inline void propagate_covariance(
-    double *p, const double *phi, double q, const double *h, const double *active
+    double *p, const double *phi, const double *q, const double *h, const double *active
 ) noexcept nogil:
-    """P (6, 6) <- Φ P Φᵀ + Q where `active` is positive; Q = q [h³/3, h²/2; h²/2, h] on each axis."""
+    """P (6, 6) <- Φ P Φᵀ + Q where `active` is positive; Q = q (1) [h³/3, h²/2; h²/2, h] on each axis."""
     cdef double t[288]
     cdef double value[8]
     cdef double old
-    cdef int i, j, l
+    cdef Py_ssize_t i, j, l
     for i in range(6):
         for j in range(6):
             for l in range(LANES):
@@ -46,16 +46,16 @@ cdef inline void propagate_covariance(
             store_symmetric(p, i, j, value)
     for i in range(3):
         for l in range(LANES):
-            p[i * 56 + l] += q * h[l] * h[l] * h[l] * (1.0 / 3.0)
-            p[i * 56 + 24 + l] += 0.5 * q * h[l] * h[l]
-            p[i * 56 + 144 + l] += 0.5 * q * h[l] * h[l]
-            p[i * 56 + 168 + l] += q * h[l]
+            p[i * 56 + l] += q[l] * h[l] * h[l] * h[l] * (1.0 / 3.0)
+            p[i * 56 + 24 + l] += 0.5 * q[l] * h[l] * h[l]
+            p[i * 56 + 144 + l] += 0.5 * q[l] * h[l] * h[l]
+            p[i * 56 + 168 + l] += q[l] * h[l]
 
 
 cdef inline void compose(double *total, const double *phi, const double *active) noexcept nogil:
     """Transition matrix total (6, 6) <- phi total, where `active` is positive."""
     cdef double product[288]
-    cdef int i, j, k, l
+    cdef Py_ssize_t i, j, k, l
     for i in range(6):
         for j in range(6):
             for l in range(LANES):
@@ -71,7 +71,7 @@ cdef inline void compose(double *total, const double *phi, const double *active)
 cdef inline void propagate_consider(double *c, const double *phi) noexcept nogil:
     """C (6, 3) <- Φ C: a constant bias stays, the state moves."""
     cdef double old[144]
-    cdef int i, j, l
+    cdef Py_ssize_t i, j, l
     for i in range(144):
         old[i] = c[i]
     for i in range(6):
@@ -87,7 +87,7 @@ cdef inline void innovation_covariance(
     const double *p, const double *c, const double *rows, const double *bias, const double *sigma, double *s
 ) noexcept nogil:
     """S (3, 3) = H P Hᵀ + H C + (H C)ᵀ + B + R; bias (3) variances without lanes, sigma (3) of the plots."""
-    cdef int a, b, l
+    cdef Py_ssize_t a, b, l
     for a in range(3):
         for b in range(a, 3):
             for l in range(LANES):
@@ -110,7 +110,7 @@ cdef inline void innovation_covariance(
 cdef inline void gauss(const double *s, const double *nu, double *d2, double *log_density) noexcept nogil:
     """Mahalanobis distance squared νᵀ S⁻¹ ν and log N(ν; 0, S), by LDLᵀ of the upper triangle of S (3, 3)."""
     cdef double l10, l20, l21, d0, d1, d2_, a, b, c
-    cdef int l
+    cdef Py_ssize_t l
     for l in range(LANES):
         d0 = s[l]
         l10 = s[8 + l] / d0
@@ -140,7 +140,7 @@ cdef inline void update_sequential(
     cdef double s[8]
     cdef double residual[8]
     cdef double value[8]
-    cdef int i, j, k, l
+    cdef Py_ssize_t i, j, k, l
     for i in range(48):
         moved[i] = 0.0
     for k in range(3):
@@ -186,7 +186,7 @@ cdef inline void update_consider(
 ) noexcept nogil:
     """C (6, 3) -= K_k (H_k C + own e_kᵀ): `own` is B_k for the measuring sensor's own bias, else 0."""
     cdef double r[24]
-    cdef int i, j, l
+    cdef Py_ssize_t i, j, l
     for j in range(3):
         for l in range(LANES):
             r[j * 8 + l] = (

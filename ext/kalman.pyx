@@ -64,7 +64,10 @@ cdef inline void step_block(
     cdef double rows[72]
     cdef double nu[24]
     cdef double gains[144]
+    cdef double noise[8]
     cdef int i
+    for i in range(8):
+        noise[i] = q
     for i in range(48):
         x[i] = state[i]
     for i in range(288):
@@ -73,7 +76,7 @@ cdef inline void step_block(
         z[i] = plots[i]
     rk4(x, h, h, False, middle, moved)
     transition(middle, h, h, False, phi)
-    propagate_covariance(p, phi, q, h, active)
+    propagate_covariance(p, phi, noise, h, active)
     measure(moved, site, enu, predicted, rows)
     innovate(z, predicted, nu)
     update_sequential(moved, p, NULL, rows, nu, NULL, sigma, False, gains)

@@ -18,7 +18,7 @@ cdef inline void measure(
     Directly overhead the azimuth has none: the horizontal distance counts as 1 m at least.
     """
     cdef double e, n, u, dx, dy, dz, g2, g, r, r2, a, b, c
-    cdef int i, l
+    cdef Py_ssize_t i, l
     for l in range(LANES):
         dx = x[l] - site[l]
         dy = x[8 + l] - site[8 + l]
@@ -52,7 +52,7 @@ cdef inline void measure(
 
 cdef inline void innovate(const double *z, const double *h, double *nu) noexcept nogil:
     """Innovation nu (3) = z - h, the azimuth wrapped."""
-    cdef int l
+    cdef Py_ssize_t l
     for l in range(LANES):
         nu[l] = z[l] - h[l]
         nu[8 + l] = wrap(z[8 + l] - h[8 + l])
@@ -65,7 +65,7 @@ cdef inline void locate(
     """ECEF position (3) of one plot z (3), and its derivative (3, 3) by range, azimuth, elevation: no lanes."""
     cdef double sa, ca, se, ce
     cdef double column[9]
-    cdef int i, j
+    cdef Py_ssize_t i, j
     c_sincos(z[1], &sa, &ca)
     c_sincos(z[2], &se, &ce)
     column[:] = [ce * sa, z[0] * ce * ca, -z[0] * se * sa,

@@ -44,7 +44,7 @@ cdef inline double log_density(double height_m, double *slope) noexcept nogil:
 
 cdef inline void acceleration(const double *x, const double *inverse_beta, bint drag, double *a) noexcept nogil:
     """Acceleration a (3) of the states x (6), in the rotating frame."""
-    cdef int l
+    cdef Py_ssize_t l
     cdef double r2, r, u, k, s2, d, slope
     for l in range(LANES):
         r2 = x[l] * x[l] + x[8 + l] * x[8 + l] + x[16 + l] * x[16 + l]
@@ -66,6 +66,16 @@ cdef inline void acceleration(const double *x, const double *inverse_beta, bint 
             a[16 + l] -= d * x[40 + l]
 
 
+cdef inline void drag_deceleration(const double *x, const double *inverse_beta, double *out) noexcept nogil:
+    """Strength ½ρ/β v² (1), m/s², of the drag on the states x (6)."""
+    cdef int l
+    cdef double r, slope
+    for l in range(LANES):
+        r = sqrt(x[l] * x[l] + x[8 + l] * x[8 + l] + x[16 + l] * x[16 + l])
+        out[l] = 0.5 * inverse_beta[l] * c_exp(log_density(height(r, x[16 + l] / r), &slope)) * (
+            x[24 + l] * x[24 + l] + x[32 + l] * x[32 + l] + x[40 + l] * x[40 + l])
+
+
 cdef inline void rk4(
     const double *x, const double *h, const double *inverse_beta, bint drag, double *middle, double *out
 ) noexcept nogil:
@@ -76,7 +86,7 @@ cdef inline void rk4(
     cdef double a4[24]
     cdef double second[48]
     cdef double last[48]
-    cdef int i, l
+    cdef Py_ssize_t i, l
     acceleration(x, inverse_beta, drag, a1)
     for i in range(3):
         for l in range(LANES):
@@ -103,7 +113,7 @@ cdef inline void rk4(
 
 cdef inline void gradient(const double *x, const double *inverse_beta, bint drag, double *g, double *w) noexcept nogil:
     """Derivatives of the acceleration at x (6): g (3, 3) by position, w (3, 3) by velocity."""
-    cdef int i, l
+    cdef Py_ssize_t i, l
     cdef double r2, u, k, s2, f, p, q
     for l in range(LANES):
         r2 = x[l] * x[l] + x[8 + l] * x[8 + l] + x[16 + l] * x[16 + l]
@@ -137,7 +147,7 @@ cdef inline void drag_gradient(const double *x, const double *inverse_beta, doub
     cdef double d[8]
     cdef double speed[8]
     cdef double r, s, slope, radial, axial, v2
-    cdef int i, j, l
+    cdef Py_ssize_t i, j, l
     for l in range(LANES):
         r = sqrt(x[l] * x[l] + x[8 + l] * x[8 + l] + x[16 + l] * x[16 + l])
         s = x[16 + l] / r

@@ -13,7 +13,7 @@ from ext.kalman cimport (
 )
 from ext.lanes cimport LANES
 from ext.measurement cimport innovate, measure
-from ext.motion cimport rk4, transition
+from ext.motion cimport drag_deceleration, rk4, transition
 
 cdef enum:
     LONGEST_STEP_S = 5  # of one Runge-Kutta step; a longer prediction takes equal steps
@@ -31,6 +31,8 @@ cdef struct Work:
     const double *inverse_beta  # (K) m²/kg
     const double *rates  # (K, K) 1/s
     double longest_mix_s  # modes change by no more than the chance over this time in one prediction
+    double drag_noise_s  # spectral density of unknown drag: this time by the squared deceleration
+    bint mixing  # whether modes may change in a prediction
     double negligible  # modes below this probability are left out of the combined estimate
     const double *enu  # (3, 3)
     const double *bias  # (3) variances
@@ -46,20 +48,20 @@ cdef struct Work:
 
 cdef inline void take(double *to, const double *source, int size) noexcept nogil:
     """Copies `size` numbers."""
-    cdef int i
+    cdef Py_ssize_t i
     for i in range(size):
         to[i] = source[i]
 
 
 cdef inline void predict(Work *w) noexcept nogil:
-    """Mixes the modes and predicts each by dt, with the consider blocks; refreshes the summary."""
+    """Mixes the modes, where `mixing` says so, and predicts each by dt, with the consider blocks; refreshes the summary."""
     cdef double weights[128]
     cdef double mu[32]
     cdef double steps[8]
     cdef double most = 1.0
     cdef double mixed_s[8]
-    cdef int k, l, t
-    if w.modes > 1:
+    cdef Py_ssize_t k, l, t
+    if w.modes > 1 and w.mixing:
         take(mu, w.mu, w.modes * 8)
         for l in range(LANES):
             mixed_s[l] = w.dt[l] if w.dt[l] < w.longest_mix_s else w.longest_mix_s
@@ -90,8 +92,9 @@ cdef inline void predict_mode(Work *w, int mode, const double *steps, int most) 
     cdef double h[8]
     cdef double active[8]
     cdef double inverse_beta[8]
+    cdef double noise[8]
     cdef bint drag = w.inverse_beta[mode] > 0.0
-    cdef int i, l, s
+    cdef Py_ssize_t i, l, s
     take(x, w.x + mode * 48, 48)
     take(p, w.p + mode * 288, 288)
     for s in range(most):
@@ -101,7 +104,13 @@ cdef inline void predict_mode(Work *w, int mode, const double *steps, int most) 
             h[l] = w.dt[l] / steps[l] if s < steps[l] else 0.0
         rk4(x, h, inverse_beta, drag, middle, moved)
         transition(middle, h, inverse_beta, drag, phi)
-        propagate_covariance(p, phi, w.q[mode], h, active)
+        for l in range(LANES):
+            noise[l] = 0.0
+        if drag:
+            drag_deceleration(middle, inverse_beta, noise)
+        for l in range(LANES):
+            noise[l] = w.q[mode] + w.drag_noise_s * noise[l] * noise[l]
+        propagate_covariance(p, phi, noise, h, active)
         for i in range(6):
             for l in range(LANES):
                 x[i * 8 + l] = moved[i * 8 + l] if active[l] > 0.0 else x[i * 8 + l]
@@ -121,7 +130,7 @@ cdef inline void summarise(Work *w) noexcept nogil:
     """Combined state, and the traces of its position and velocity covariance, for the coarse gate."""
     cdef double out[64]
     cdef double d
-    cdef int i, k, l
+    cdef Py_ssize_t i, k, l
     for i in range(6):
         for l in range(LANES):
             out[i * 8 + l] = w.x[i * 8 + l]
@@ -156,7 +165,7 @@ cdef inline void score(Work *w) noexcept nogil:
     cdef double best[8]
     cdef double log_densities[32]
     cdef double weights[32]
-    cdef int k, l
+    cdef Py_ssize_t k, l
     take(mu, w.mu, w.modes * 8)
     take(site, w.site, 24)
     take(z, w.z, 24)
@@ -185,7 +194,7 @@ cdef inline void update(Work *w) noexcept nogil:
     cdef double log_densities[32]
     cdef double d2[32]
     cdef double total[8]
-    cdef int k, l
+    cdef Py_ssize_t k, l
     take(mu, w.mu, w.modes * 8)
     for k in range(w.modes):
         update_mode(w, k, d2 + k * 8, log_densities + k * 8)
@@ -215,7 +224,7 @@ cdef inline void update_mode(Work *w, int mode, double *d2, double *log_density)
     cdef double z[24]
     cdef double sigma[24]
     cdef double *block
-    cdef int k, t
+    cdef Py_ssize_t k, t
     take(site, w.site, 24)
     take(z, w.z, 24)
     take(sigma, w.sigma, 24)
