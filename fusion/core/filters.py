@@ -6,8 +6,8 @@ Two implementations exist: `ext.bank.TrackBank` (compiled, the default) and `fus
 Models (an interacting-multiple-model bank over equal six-dimensional ECEF states, Blom and Bar-Shalom 1988):
 
 - *powered*: boost, and every other manoeuvre: large white acceleration noise
-- *coast*: gravity with J2 and the Earth's rotation, almost no noise
-- *reentry*: the same with drag of a nominal ballistic coefficient, moderate noise
+- *coast*: gravity with J2, the Earth's rotation and nominal drag; almost no noise but the drag's own
+- *reentry*: the same with moderate noise
 
 All numbers are NOTIONAL: domain.md section 6 gives the ranges they were taken from.
 """
@@ -42,13 +42,19 @@ class Models:
     """
 
     q: tuple[float, ...] = (50.0**2, 0.02**2, 15.0**2)
-    beta: tuple[float, ...] = (0.0, 0.0, 5000.0)
+    beta: tuple[float, ...] = (0.0, 5000.0, 5000.0)
     rates: tuple[tuple[float, ...], ...] = (
         (0.0, 1 / 40, 1 / 400),
-        (1 / 1000, 0.0, 1 / 1000),
+        (1 / 5000, 0.0, 1 / 5000),
         (1 / 100, 1 / 100, 0.0),
     )
     start: tuple[float, ...] = (0.6, 0.3, 0.1)
+    longest_mix_s: float = 10.0
+    """An unseen track is not made to manoeuvre by the passing of time alone."""
+    negligible: float = 0.01
+    """Models less probable than this are left out of the combined estimate."""
+    drag_noise_s: float = 5.0
+    """Spectral density of unknown drag by its squared deceleration: 0.7² (its spread) over 10 s."""
     velocity_sigma_mps: float = 2500.0
     """Standard deviation of a new track's velocity, per axis, about rest on the rotating Earth."""
 
@@ -85,8 +91,16 @@ class FilterBank(Protocol):
     def predict(self, slots: Slots, t_ns: int) -> None:
         """Move the slots' states to `t_ns`."""
 
-    def gate(self, slots: Slots, rows: Slots, z: Floats, sigma: Floats, sensor: int) -> tuple[Floats, Floats]:
-        """Squared Mahalanobis distance and log-likelihood (per m rad²) of every pair."""
+    def carry(self, slots: Slots, t_ns: int) -> None:
+        """As `predict`, without a change of models: for tracks that nobody sees."""
+
+    def gate(
+        self, slots: Slots, rows: Slots, z: Floats, sigma: Floats, sensor: int, t_ns: int
+    ) -> tuple[Floats, Floats]:
+        """Squared Mahalanobis distance and log-likelihood (per m rad²) of every pair at `t_ns`.
+
+        Changes nothing: a plot that is not assigned leaves no trace in the tracks near it.
+        """
 
     def update(self, slots: Slots, rows: Slots, z: Floats, sigma: Floats, sensor: int) -> Floats:
         """Update distinct slots with their rows; gives the NIS divided by its degrees of freedom."""
@@ -118,7 +132,17 @@ FilterFactory = Callable[[int, int, Models], FilterBank]
 
 def compiled(capacity: int, max_sensors: int, models: Models) -> FilterBank:
     """The Cython bank for `capacity` tracks and `max_sensors` sensors."""
-    return TrackBank(capacity, max_sensors, models.q, models.beta, np.array(models.rates), models.start)
+    return TrackBank(
+        capacity,
+        max_sensors,
+        models.q,
+        models.beta,
+        np.array(models.rates),
+        models.start,
+        models.longest_mix_s,
+        models.negligible,
+        models.drag_noise_s,
+    )
 
 
 def place(bank: FilterBank, sensor: int, site: Site) -> None:

@@ -15,13 +15,15 @@ from fusion.core.association import AssociationRules, Pairs, associate, unassign
 from fusion.core.filters import FilterBank, FilterFactory, Models, place
 from fusion.core.lifecycle import CONFIRMED, TENTATIVE, LifeRules, TrackTable
 from fusion.core.ordering import Entry, LookEntry, PlotsEntry
-from sharing.messages import Floats, S, Site
+from sharing.messages import S, Site
 
 Slots = npt.NDArray[np.int32]
 
 LOOK_RANGE_FRACTION = 0.5
 """A scan's silence counts against a track only within this part of the range where 1 m² has 13 dB: there
 even 0.1 m² has a mean SNR of 15 dB."""
+CARRY_NS = 10 * S
+"""Live tracks are brought to every such time, so that steps stay short and the coarse gate stays small."""
 UNSEEN_NS = 3 * S
 """A track without a hit for this long is checked for being lost."""
 
@@ -42,7 +44,8 @@ class Tracker:
         self.rules = rules
         self.bank: FilterBank = filters(capacity, max_sensors, rules.models)
         self.table = TrackTable(capacity, max_sensors)
-        self.sites: dict[int, Site] = {}
+        self.sites: dict[int, tuple[int, Site]] = {}
+        """By the buffer's sensor number: the bank's (in order of the first site), and the newest site."""
         self._clutter_cost: dict[int, float] = {}
 
     def checkpoint(self) -> tuple[Any, ...]:
@@ -64,63 +67,62 @@ class Tracker:
         elif isinstance(entry, LookEntry):
             self._look(entry)
         else:
-            self.sites[entry.sensor] = entry.site
+            number = self.sites.get(entry.sensor, (len(self.sites),))[0]
+            self.sites[entry.sensor] = number, entry.site
             self._clutter_cost.pop(entry.sensor, None)
-            place(self.bank, entry.sensor, entry.site)
+            place(self.bank, number, entry.site)
 
     def _plots(self, entry: PlotsEntry) -> None:
-        t_ns, sensor = entry.key[0], entry.sensor
-        positions = self.bank.positions(entry.z, sensor, t_ns)
-        pairs = self._candidates(entry, positions)
+        sensor, site = self.sites[entry.sensor]
+        pairs = self._candidates(entry, sensor, site)
         rows = np.empty(0, np.int32)
         if len(pairs.rows):
             confirmed = self.table.status[pairs.slots] != TENTATIVE
-            rows, slots = associate(pairs, confirmed, self._cost_of_clutter(sensor))
+            rows, slots = associate(pairs, confirmed, self._cost_of_clutter(entry.sensor, site))
             if len(rows):
-                self._update(entry, rows, slots)
+                self._update(entry, sensor, rows, slots)
         for row in range(len(entry.z)):
             if row not in rows:
-                self._start(entry, row)
+                self._start(entry, sensor, row)
 
-    def _candidates(self, entry: PlotsEntry, positions: Floats) -> Pairs:
-        """Pairs inside the gate, of tracks new to this scan; moves the tracks' states to t_valid."""
-        t_ns, sensor = entry.key[0], entry.sensor
-        site = self.sites[sensor]
+    def _candidates(self, entry: PlotsEntry, sensor: int, site: Site) -> Pairs:
+        """Pairs inside the gate, of tracks new to this scan."""
+        t_ns = entry.key[0]
         angle = np.maximum(entry.sigma[:, 1], entry.sigma[:, 2])
         bias = max(site.bias_sigma_azimuth_rad, site.bias_sigma_elevation_rad)
         spread = entry.sigma[:, 0] + site.bias_sigma_range_m + entry.z[:, 0] * (angle + bias)
-        rows, slots = self.bank.reach(t_ns, positions, spread)
+        rows, slots = self.bank.reach(t_ns, self.bank.positions(entry.z, sensor, t_ns), spread)
         if len(slots):
             fresh = self.table.last_scan[slots, sensor] != entry.scan
             rows, slots = rows[fresh], slots[fresh]
         if not len(slots):
             return Pairs(rows, slots, np.empty(0))
-        self.bank.predict(np.unique(slots), t_ns)
-        d2, log_likelihood = self.bank.gate(slots, rows, entry.z, entry.sigma, sensor)
+        d2, log_likelihood = self.bank.gate(slots, rows, entry.z, entry.sigma, sensor, t_ns)
         return Pairs(rows, slots, log_likelihood).where(d2 <= self.rules.association.gate_d2)
 
-    def _update(self, entry: PlotsEntry, rows: Slots, slots: Slots) -> None:
-        nis = self.bank.update(slots, rows, entry.z, entry.sigma, entry.sensor)
-        self.table.hit(slots, entry.key[0], entry.sensor, entry.scan, nis)
+    def _update(self, entry: PlotsEntry, sensor: int, rows: Slots, slots: Slots) -> None:
+        self.bank.predict(slots, entry.key[0])
+        nis = self.bank.update(slots, rows, entry.z, entry.sigma, sensor)
+        self.table.hit(slots, entry.key[0], sensor, entry.scan, nis)
         self.table.promote(slots, self.rules.life)
 
-    def _start(self, entry: PlotsEntry, row: int) -> None:
+    def _start(self, entry: PlotsEntry, sensor: int, row: int) -> None:
         t_ns, _, _, item_id, first_row = entry.key
         slot = self.table.claim(track_id(item_id, first_row + row), t_ns)
         if slot is None:
             return
-        self.table.last_scan[slot, entry.sensor] = entry.scan
+        self.table.last_scan[slot, sensor] = entry.scan
         sigma = self.rules.models.velocity_sigma_mps
-        self.bank.start(slot, t_ns, entry.z[row], entry.sigma[row], entry.sensor, sigma)
+        self.bank.start(slot, t_ns, entry.z[row], entry.sigma[row], sensor, sigma)
 
     def _look(self, entry: LookEntry) -> None:
         """Score the silence of a finished scan on the tracks that it should have seen."""
-        site = self.sites.get(entry.sensor)
-        if site is None or not self.table.used:
+        if entry.sensor not in self.sites or not self.table.used:
             return
+        sensor, site = self.sites[entry.sensor]
         look = entry.look
         slots, _ = self.bank.covered(
-            entry.sensor,
+            sensor,
             entry.key[0],
             look.azimuth_center_rad,
             look.azimuth_width_rad,
@@ -128,7 +130,7 @@ class Tracker:
             look.elevation_max_rad,
             min(look.range_max_m, LOOK_RANGE_FRACTION * site.range_13db_m),
         )
-        last = self.table.last_scan[slots, entry.sensor]
+        last = self.table.last_scan[slots, sensor]
         missed = slots[(last >= 0) & (last != look.scan)]
         if len(missed):
             self.table.miss(missed)
@@ -139,6 +141,9 @@ class Tracker:
         self.table.rest(t_ns, self.rules.life)
         self._drop(self.table.forsaken(t_ns, self.rules.life))
         self._drop(self._lost(t_ns))
+        if t_ns % CARRY_NS == 0:
+            live = self.live()
+            self.bank.carry(live[self.bank.times[live] < t_ns], t_ns)
 
     def _lost(self, t_ns: int) -> Slots:
         """Unseen tracks whose predicted position is worthless or below the ground."""
@@ -161,10 +166,10 @@ class Tracker:
             self.bank.drop(slot)
             self.table.free(slot)
 
-    def _cost_of_clutter(self, sensor: int) -> float:
+    def _cost_of_clutter(self, sensor: int, site: Site) -> float:
         cost = self._clutter_cost.get(sensor)
         if cost is None:
-            cost = unassigned_cost(self.sites[sensor], self.rules.association)
+            cost = unassigned_cost(site, self.rules.association)
             self._clutter_cost[sensor] = cost
         return cost
 
