@@ -6,7 +6,7 @@ With ``--json`` one JSON document goes to stdout and nothing else does; progress
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,8 @@ out_option = click.option("-o", "out", type=FILE, required=True, metavar="FILE",
 nation_option = click.option(
     "--nation", type=click.Choice(RECIPIENTS), default="COALITION", show_default=True, help="Whose picture."
 )
+config_option = click.option("--config", required=True, metavar="F", help="TOML file.")
+check_option = click.option("--check", is_flag=True, help="Only check the configuration.")
 
 
 class Group(click.Group):
@@ -71,9 +73,10 @@ def cli() -> None:
 def simulate(
     scenario: str, out: Path, seed: int | None, policy: str, withhold: str, backend: str, as_json: bool
 ) -> None:
-    """Run SCENARIO (number, slug or path) without sockets or waiting, and record it whole.
+    """Run SCENARIO without sockets or waiting, and record it whole.
 
-    The recording holds every nation's raw feeds, what was released, the policy, the truth and all pictures.
+    SCENARIO is a number, slug or path. The recording holds every nation's raw feeds, what was
+    released, the policy, the truth and all pictures.
     """
     from sensors.scenario import load_scenario
 
@@ -135,7 +138,7 @@ def replay(
     verified: bool,
     as_json: bool,
 ) -> None:
-    """Ask a recorded session what NATION would have known under another arrangement.
+    """What a nation would have known under another arrangement.
 
     --verify instead replays what each nation's node received, under the recorded arrangement, and names
     time, track and field of the first byte that differs (exit 1).
@@ -218,6 +221,41 @@ def score(recording: Path, as_json: bool) -> None:
     show(arm_table(f"{session.name}, {session.policy.name}", metrics))
 
 
+# ------------------------------------------------------------------------------------------ processes
+
+
+@cli.command(epilog="Example: sharedsky emulator --nation KOR --scenario 009 --config kor-emulator.toml")
+@click.option("--nation", required=True, metavar="N", help="JPN, KOR or USA.")
+@click.option("--scenario", required=True, metavar="S", help="Number, slug or path.")
+@config_option
+@check_option
+def emulator(nation: str, scenario: str, config: str, check: bool) -> int:
+    """Publish one nation's simulated radars, in real or scaled time."""
+    from sensors.emulator import main as run
+
+    return run(nation, scenario, config, check)
+
+
+@cli.command(epilog="Example: sharedsky guard --config kor-guard.toml --check")
+@config_option
+@check_option
+def guard(config: str, check: bool) -> int:
+    """Release what a nation's policy lets out, and nothing else."""
+    from sharing.guard import main as run
+
+    return run(config, check)
+
+
+@cli.command(epilog="Example: sharedsky node --config jpn-node.toml")
+@config_option
+@check_option
+def node(config: str, check: bool) -> int:
+    """Fuse what one nation receives into its pictures, and record it."""
+    from fusion.node.daemon import main as run
+
+    return run(config, check)
+
+
 # ------------------------------------------------------------------------------------ imports, exports
 
 
@@ -295,6 +333,22 @@ def csv(recording: Path, out: Path, nation: str | None, covariance: bool, at: st
     click.echo(f"{out}: {rows} rows", err=True)
 
 
+@cli.command(epilog="Example: sharedsky bench --peers")
+@click.option("--peers", is_flag=True, help="Also time filterpy, numpy and hand-written C in the same run.")
+@json_option
+def bench(peers: bool, as_json: bool) -> None:
+    """Time the kernels on this machine."""
+    from fusion.bench import run, table
+
+    answer = run(peers)
+    if as_json:
+        _print_json(answer)
+        return
+    from fusion.tables import show
+
+    show(table(answer))
+
+
 # ------------------------------------------------------------------------------------------- helpers
 
 
@@ -350,14 +404,17 @@ def _print_json(answer: Any) -> None:
 
 
 def main() -> None:
-    """Run the command line; the exit code and one line on stderr say how it went."""
-    sys.exit(_run(lambda: cli.main(prog_name="sharedsky", standalone_mode=False)))
+    """Run the command line and exit."""
+    sys.exit(invoke(sys.argv[1:]))
 
 
-def _run(command: Callable[[], Any]) -> int:
-    """The exit code of `command`."""
+def invoke(arguments: Sequence[str]) -> int:
+    """Run one command; the exit code and one line on stderr say how it went."""
     try:
-        code = command()
+        code = cli.main(list(arguments), prog_name="sharedsky", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help(), err=True)
+        return 2
     except click.UsageError as error:
         _complain(error.format_message())
         return 1 if isinstance(error, click.BadParameter) else 2
