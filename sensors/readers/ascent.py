@@ -3,7 +3,7 @@
 The file gives time s, altitude km and downrange distance km once a second; its `downrange_distance` is the
 integral of the horizontal speed along the flown path, not a distance on the ground. Webcast speeds are
 relative to the Earth. Altitudes are read off a screen and noisy by some tens of metres, so both columns are
-smoothed: least-squares quintic splines with a knot every 10 s, and with acceleration free to jump where the
+smoothed: least-squares cubic splines with a knot every 8 s, and with acceleration free to jump where the
 events file (``NAME.events.json`` beside it) says that an engine started or stopped.
 
 The path starts at the asked point and bearing and runs along a geodesic; where no engine burns it also turns
@@ -32,8 +32,8 @@ Array = npt.NDArray[np.float64]
 
 THREAT = "falcon9"
 COLUMNS = ("time", "velocity", "altitude", "downrange_distance")
-KNOT_EVERY_S = 10.0
-_DEGREE = 5
+KNOT_EVERY_S = 8.0
+_DEGREE = 3
 _BURNS = (
     ("ses1", "seco1"),
     ("boostback_start", "boostback_end"),
@@ -185,7 +185,7 @@ def _burns(path: Path, end_s: float) -> tuple[tuple[float, float], ...]:
 
 
 def _knots(time: Array, jumps: Sequence[float]) -> Array:
-    """Knots: repeated at the ends, fourfold at jumps of the acceleration, single between them."""
+    """Knots: repeated at the ends, twofold at jumps of the acceleration, single between them."""
     edges = [float(time[0]), *jumps, float(time[-1])]
     knots = [edges[0]] * (_DEGREE + 1)
     for start, end in pairwise(edges):
