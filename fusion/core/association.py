@@ -34,8 +34,8 @@ class Pairs:
     slots: Index
     log_likelihood: Floats
 
-    def where(self, keep: npt.NDArray[np.bool_]) -> "Pairs":
-        """The pairs marked true."""
+    def where(self, keep: npt.NDArray[np.bool_ | np.intp]) -> "Pairs":
+        """The pairs marked true, or at the given places."""
         return Pairs(self.rows[keep], self.slots[keep], self.log_likelihood[keep])
 
 

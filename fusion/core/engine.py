@@ -5,26 +5,29 @@
 - *as known* at every tick T: everything available by then, run through in data order; never rewritten
 - *settled* at T - horizon: the same once late data has had its time; a function of the accepted items only
 
-The tracker's state is kept at every whole second since the last settled one. When late data comes, the
-newest state before it is restored and the data after it run through again: this is the exact answer to
-out-of-sequence measurements (Bar-Shalom, Li and Kirubarajan 2001, section 12.4, by reprocessing).
+Two trackers run through the same data. The settled one stays a horizon behind and never goes back. The other
+keeps its state at every second; late data takes it back to the newest state before that data, and the
+data after it is run through again: this is the exact answer to out-of-sequence measurements (Bar-Shalom, Li
+and Kirubarajan 2001, section 12.4, by reprocessing). Both give the same bytes for the same data.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from fusion.core.events import Effect, Event, Peek, Received, Refused, Renamed, Tick, Update
 from fusion.core.filters import FilterFactory, compiled
-from fusion.core.ordering import Buffer, SiteEntry
+from fusion.core.ordering import Buffer
 from fusion.core.picture import Painter
 from fusion.core.prediction import PredictionRules
+from fusion.core.runs import Checkpoint, Run
 from fusion.core.tracker import Tracker, TrackerRules
 from fusion.core.warning import Danger, Region, Warner, WarningRules
 from sharing.messages import Detections, Picture, S, Scan, Site, Warning
 
+CHECKPOINT_NS = S
+"""The current run keeps its state at every multiple of this: closer costs copies, wider costs reruns."""
 RENAME_M = 5_000.0
 """A track that vanishes by reprocessing is the new one within this distance."""
 
@@ -51,12 +54,14 @@ class Core:
         self.config = config
         self.counters: Counter[str] = Counter()
         self._buffer = Buffer(config.max_sensors, config.max_entries)
-        self._tracker = Tracker(config.max_tracks, config.max_sensors, config.tracker, filters)
-        self._reached_ns: int | None = None
+        self._current = Run(Tracker(config.max_tracks, config.max_sensors, config.tracker, filters))
+        self._settled = Run(Tracker(config.max_tracks, config.max_sensors, config.tracker, filters))
+        self._checkpoints: list[Checkpoint] = []
+        """Of the current run, in order of time, none older than the settled run."""
+        self._started = False
         self._first_tick_ns = 0
-        self._checkpoints: list[tuple[int, Any]] = []
-        self._as_known = Painter(config.nation, "as-known", config.prediction)
-        self._settled = Painter(config.nation, "settled", config.prediction)
+        self._paint_current = Painter(config.nation, "as-known", config.prediction)
+        self._paint_settled = Painter(config.nation, "settled", config.prediction)
         self._warner = Warner(config.regions, config.warning)
         self._warnings = 0
         self._shown: Picture | None = None
@@ -67,7 +72,7 @@ class Core:
             return self._receive(event)
         if isinstance(event, Tick):
             return self._tick(event.t_ns)
-        return [self._update(event.t_ns)] if self._reached_ns is not None else []
+        return [self._update(event.t_ns)] if self._started else []
 
     def _receive(self, event: Received) -> list[Effect]:
         message = event.message
@@ -83,68 +88,55 @@ class Core:
 
     def _tick(self, t_ns: int) -> list[Effect]:
         self._run_to(t_ns)
-        picture = self._as_known.paint(self._tracker, t_ns)
+        picture = self._paint_current.paint(self._current.tracker, t_ns)
         effects: list[Effect] = [*self._renamed(picture), picture, *self._warn(t_ns)]
         self._shown = picture
         settled_ns = t_ns - self.config.horizon_s * S
         self._settle(settled_ns)
         if settled_ns >= self._first_tick_ns:
-            effects.append(self._settled_picture(settled_ns))
+            effects.append(self._paint_settled.paint(self._settled.tracker, settled_ns))
         return effects
 
     def _run_to(self, t_ns: int) -> None:
-        """Bring the tracker to `t_ns`, from the newest state that the late data leaves valid."""
-        if self._reached_ns is None:
-            self._reached_ns = self._start(t_ns)
+        """Bring the current tracks to `t_ns`, from the newest state that the late data leaves valid."""
+        if not self._started:
+            self._start(t_ns)
         dirty_ns, self._buffer.dirty_ns = self._buffer.dirty_ns, None
         valid_ns = t_ns if dirty_ns is None else min(t_ns, dirty_ns - 1)
-        if valid_ns < self._reached_ns:
-            while self._checkpoints[-1][0] > valid_ns:
+        if valid_ns < self._current.reached_ns:
+            while self._checkpoints and self._checkpoints[-1].reached_ns > valid_ns:
                 self._checkpoints.pop()
-            self._reached_ns, state = self._checkpoints[-1]
-            self._tracker.restore(state)
-        while self._reached_ns < t_ns:
-            second = self._reached_ns - self._reached_ns % S + S
-            stop = min(second, t_ns)
-            for entry in self._buffer.between(self._reached_ns, stop):
-                self._tracker.step(entry)
-            self._reached_ns = stop
-            if stop == second:
-                self._tracker.tidy(stop)
-                self._checkpoints.append((stop, self._tracker.checkpoint()))
+            self._current.restore(self._checkpoints[-1] if self._checkpoints else self._settled.checkpoint())
+        while self._current.reached_ns < t_ns:
+            grid_ns = self._current.reached_ns // CHECKPOINT_NS * CHECKPOINT_NS + CHECKPOINT_NS
+            self._current.advance(self._buffer, min(grid_ns, t_ns))
+            if self._current.reached_ns == grid_ns:
+                self._checkpoints.append(self._current.checkpoint())
 
-    def _start(self, t_ns: int) -> int:
-        """Before the first tick: an empty state one horizon back, with the sites that are older than that."""
+    def _start(self, t_ns: int) -> None:
+        """Before the first tick: both runs begin a horizon and a second back, knowing the older sites."""
         start_ns = t_ns - (self.config.horizon_s + 1) * S
-        for entry in self._buffer.until(start_ns):
-            if isinstance(entry, SiteEntry):
-                self._tracker.step(entry)
+        for run in (self._current, self._settled):
+            run.start(self._buffer, start_ns)
         self._buffer.settle(start_ns)
-        self._checkpoints = [(start_ns, self._tracker.checkpoint())]
         self._first_tick_ns = t_ns
-        return start_ns
+        self._started = True
 
-    def _settle(self, settled_ns: int) -> None:
-        """From now on what comes for `settled_ns` or before is late."""
-        while self._checkpoints[0][0] < settled_ns:
+    def _settle(self, t_ns: int) -> None:
+        """Bring the settled tracks to `t_ns`; from now on what comes for then or before is late."""
+        self._settled.advance(self._buffer, t_ns)
+        self._buffer.settle(t_ns)
+        while self._checkpoints and self._checkpoints[0].reached_ns < t_ns:
             self._checkpoints.pop(0)
-        self._buffer.settle(settled_ns)
-
-    def _settled_picture(self, settled_ns: int) -> Picture:
-        """The final picture of `settled_ns`, made from the state kept for it."""
-        self._tracker.restore(self._checkpoints[0][1])
-        picture = self._settled.paint(self._tracker, settled_ns)
-        self._tracker.restore(self._checkpoints[-1][1])
-        return picture
 
     def _update(self, t_ns: int) -> Update:
         """The tracks as the newest data leaves them, without launch and impact points."""
-        newest = max(t_ns, self._reached_ns or t_ns)
+        newest = max(t_ns, self._current.reached_ns)
         self._run_to(newest)
-        return Update(Painter(self.config.nation, "update", None).paint(self._tracker, newest))
+        return Update(Painter(self.config.nation, "update", None).paint(self._current.tracker, newest))
 
     def _warn(self, t_ns: int) -> list[Effect]:
-        return [self._warning(t_ns, danger) for danger in self._warner.fresh(t_ns, self._as_known.fresh)]
+        return [self._warning(t_ns, danger) for danger in self._warner.fresh(t_ns, self._paint_current.fresh)]
 
     def _warning(self, t_ns: int, danger: Danger) -> Warning:
         self._warnings += 1

@@ -134,7 +134,8 @@ class TrackTable:
         window = np.uint32((1 << rules.confirm_looks) - 1)
         hits = np.bitwise_count(self.history[slots] & window).astype(np.int64)
         left = np.maximum(rules.confirm_looks - self.looks[slots], 0)
-        return slots[(self.status[slots] == TENTATIVE) & (hits + left < rules.confirm_hits)]
+        lost = (self.status[slots] == TENTATIVE) & (hits + left < rules.confirm_hits)
+        return slots[np.flatnonzero(lost)]
 
     def rest(self, t_ns: int, rules: LifeRules) -> None:
         """Mark the confirmed tracks that nobody has seen for a while as coasting."""

@@ -59,6 +59,10 @@ def _key(entry: Entry) -> Key:
     return entry.key
 
 
+def _time(entry: Entry) -> int:
+    return entry.key[0]
+
+
 @dataclass(slots=True)
 class Buffer:
     """Entries not yet settled, with the refusal rules; one per core."""
@@ -122,7 +126,7 @@ class Buffer:
 
     def _index(self, t_ns: int) -> int:
         """Number of entries with t_valid <= `t_ns`."""
-        return bisect_left(self.entries, (t_ns + 1,), key=_key)
+        return bisect_left(self.entries, t_ns + 1, key=_time)
 
 
 def _span(message: Site | Scan | Detections) -> tuple[int, int]:
@@ -156,7 +160,7 @@ def _beams(message: Detections, sensor: int) -> list[Entry]:
     start = 0
     while start < len(times):
         t_ns = int(times[start])
-        end = bisect_right(times, t_ns)  # type: ignore[type-var]
+        end = bisect_right(times, t_ns)
         key = (t_ns, PLOTS, message.originator, message.item_id, start)
         entries.append(PlotsEntry(key, sensor, message.scan, z[start:end], sigma[start:end]))
         start = end

@@ -65,7 +65,7 @@ class Painter:
             covariance=floats(covariance[:, UPPER[0], UPPER[1]]),
             nis=floats(tracker.table.nis[slots]),
             **_ends("launch", [o.launch for o in self.outlooks.values()]),
-            **_ends("impact", [o.impact and o.impact.point for o in self.outlooks.values()]),
+            **_ends("impact", [o.impact.point if o.impact else None for o in self.outlooks.values()]),
         )
         self.sequence += 1
         return picture

@@ -55,6 +55,14 @@ def inside(
 ) -> npt.NDArray[np.bool_]:
     """Which points lie in the polygon (even-odd rule); arrays of one shape."""
     result = np.zeros(lat_deg.shape, np.bool_)
+    lats, lons = [lat for lat, _ in polygon], [lon for _, lon in polygon]
+    if (
+        lat_deg.max() < min(lats)
+        or lat_deg.min() > max(lats)
+        or lon_deg.max() < min(lons)
+        or lon_deg.min() > max(lons)
+    ):
+        return result
     corners = zip(polygon, (*polygon[1:], polygon[0]), strict=True)
     for (lat1, lon1), (lat2, lon2) in corners:
         if lat1 == lat2:
@@ -92,8 +100,8 @@ class Warner:
         hits = inside(region.polygon, lat, lon)
         path = impact.path_lat_lon_deg
         crossed = inside(region.polygon, path[:, :, 0], path[:, :, 1]).any(axis=1)
-        falls = np.count_nonzero(hits) / len(hits)
-        crosses = np.count_nonzero(crossed) / len(crossed)
+        falls = np.count_nonzero(hits) / hits.size
+        crosses = np.count_nonzero(crossed) / crossed.size
         # A path that ends in the region is an impact there, not an overflight of it.
         return [(IMPACT, falls)] if falls >= self.rules.threshold else [(OVERFLIGHT, crosses)]
 
