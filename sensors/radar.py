@@ -14,18 +14,21 @@ import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 import configs
 from sensors import atmosphere, geodesy
-from sensors.threats import Spec
+from sensors.threats import Degrees, Latitude, Longitude, NotNegative, Positive, Spec
 from sharing import settings
 from sharing.messages import NATIONS
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Elevation = Annotated[float, msgspec.Meta(ge=0.0, lt=90.0)]
 
 SNR_13DB = 10.0**1.3
 SIGMA_FLOOR = 0.1
@@ -34,20 +37,20 @@ SIGMA_FLOOR = 0.1
 class RadarType(Spec, frozen=True, kw_only=True):
     """What radars of one type have in common; `range_13db_km` is for 1 m² and a mean SNR of 13 dB."""
 
-    range_13db_km: float
-    range_max_km: float
-    sector_deg: float
-    elevation_min_deg: float
-    elevation_max_deg: float
-    sigma_range_m: float
-    sigma_angle_mrad: float
-    bias_range_m: float
-    bias_angle_mrad: float
-    scan_s: float
-    beam_deg: float
-    clutter_per_scan: float
-    false_alarm: float
-    clock_s: float
+    range_13db_km: Positive
+    range_max_km: Positive
+    sector_deg: Annotated[float, msgspec.Meta(gt=0.0, le=360.0)]
+    elevation_min_deg: Elevation
+    elevation_max_deg: Elevation
+    sigma_range_m: Positive
+    sigma_angle_mrad: Positive
+    bias_range_m: NotNegative
+    bias_angle_mrad: NotNegative
+    scan_s: Positive
+    beam_deg: Positive
+    clutter_per_scan: Annotated[float, msgspec.Meta(ge=0.0, le=100.0)]
+    false_alarm: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+    clock_s: NotNegative
     """Standard deviation of the constant error of this sensor's clock."""
 
 
@@ -55,14 +58,14 @@ class Station(Spec, frozen=True, kw_only=True):
     """One radar of a nation. Ships have no place of their own: the scenario gives it."""
 
     type: str
-    boresight_deg: float = 0.0
-    lat_deg: float | None = None
-    lon_deg: float | None = None
+    boresight_deg: Degrees = 0.0
+    lat_deg: Latitude | None = None
+    lon_deg: Longitude | None = None
     alt_m: float = 20.0
-    site_mask_deg: float = 0.0
+    site_mask_deg: NotNegative = 0.0
     """Terrain around the site: nothing is seen at a lower apparent elevation."""
-    delay_min_s: float
-    delay_max_s: float
+    delay_min_s: NotNegative
+    delay_max_s: NotNegative
     outages_s: tuple[tuple[float, float], ...] = ()
     """Intervals of scenario time without scans."""
 

@@ -19,7 +19,7 @@ from sensors import radar as radars
 from sensors import scans
 from sensors.radar import Radar
 from sensors.scans import Sight
-from sensors.threats import Spec, load_threat
+from sensors.threats import Degrees, Latitude, Longitude, Positive, Spec, load_threat
 from sensors.trajectory import TrajectoryError, solve
 from sharing import settings
 from sharing.messages import COALITION, NATIONS, Detections, S, Scan, Site, Truth, floats, ints
@@ -30,11 +30,11 @@ class ThreatEntry(Spec, frozen=True, kw_only=True):
 
     threat: str = msgspec.field(name="class")
     name: str
-    lat_deg: float
-    lon_deg: float
-    bearing_deg: float
-    range_km: float
-    apogee_km: float
+    lat_deg: Latitude
+    lon_deg: Longitude
+    bearing_deg: Degrees
+    range_km: Positive
+    apogee_km: Positive
     liftoff_s: int = 0
     """Whole seconds, so that the truth's grid begins at liftoff."""
 
@@ -42,8 +42,8 @@ class ThreatEntry(Spec, frozen=True, kw_only=True):
 class Place(Spec, frozen=True, kw_only=True):
     """Where a ship stands for the length of the scenario."""
 
-    lat_deg: float
-    lon_deg: float
+    lat_deg: Latitude
+    lon_deg: Longitude
 
 
 class ScenarioFile(Spec, frozen=True, kw_only=True):
@@ -97,6 +97,8 @@ def load_scenario(name_or_path: str) -> Scenario:
     file = settings.load(path, ScenarioFile)
     if not file.threats and file.duration_s is None:
         raise settings.SettingsError(f"{path}: duration_s: needed where there are no threats")
+    if len({entry.name for entry in file.threats}) != len(file.threats):
+        raise settings.SettingsError(f"{path}: threats: two of the same name")
     try:
         truth = tuple(_flown(entry) for entry in file.threats)
     except TrajectoryError as error:

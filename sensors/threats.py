@@ -3,7 +3,7 @@
 import functools
 import math
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -13,6 +13,11 @@ import configs
 from sharing import settings
 
 Array = npt.NDArray[np.float64]
+Positive = Annotated[float, msgspec.Meta(gt=0.0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0.0)]
+Latitude = Annotated[float, msgspec.Meta(ge=-89.0, le=89.0)]
+Longitude = Annotated[float, msgspec.Meta(ge=-180.0, le=180.0)]
+Degrees = Annotated[float, msgspec.Meta(ge=-360.0, le=360.0)]
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,12 +27,12 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Stage(Spec, frozen=True, kw_only=True):
     """One propulsion stage; `dry_kg` is what falls away with it."""
 
-    thrust_vacuum_kn: float
-    thrust_sea_kn: float
-    isp_vacuum_s: float
-    propellant_kg: float
-    dry_kg: float
-    diameter_m: float
+    thrust_vacuum_kn: Positive
+    thrust_sea_kn: Positive
+    isp_vacuum_s: Positive
+    propellant_kg: Positive
+    dry_kg: NotNegative
+    diameter_m: Positive
 
     @property
     def flow_kgps(self) -> float:
@@ -48,20 +53,20 @@ class Stage(Spec, frozen=True, kw_only=True):
 class Glide(Spec, frozen=True, kw_only=True):
     """Aerodynamic lift after the apogee: what a quasi-ballistic missile pulls up and glides with."""
 
-    lift_to_drag: float
+    lift_to_drag: Positive
     """Lift over the drag that the lift itself costs."""
-    lift_coefficient: float
-    area_m2: float
-    mass_kg: float
-    limit_mps2: float
+    lift_coefficient: Positive
+    area_m2: Positive
+    mass_kg: Positive
+    limit_mps2: Positive
     """Structural limit of the lift acceleration."""
 
 
 class CrossSection(Spec, frozen=True, kw_only=True):
     """Radar cross-section from the nose (or tail) and from the side, m²."""
 
-    nose_m2: float
-    side_m2: float
+    nose_m2: Positive
+    side_m2: Positive
 
     def at(self, aspect_cos: npt.ArrayLike) -> Array:
         """Mean cross-section in m² when the cosine between axis and line of sight is `aspect_cos`."""
@@ -83,14 +88,14 @@ class Threat(Spec, frozen=True, kw_only=True):
     kind: Literal["ballistic", "quasi-ballistic", "recorded"]
     counts: bool = True
     rcs: Signature
-    payload_kg: float = 0.0
-    vertical_s: float = 0.0
+    payload_kg: NotNegative = 0.0
+    vertical_s: NotNegative = 0.0
     """Vertical rise before the tilt begins."""
-    tilt_s: float = 0.0
+    tilt_s: Positive = 60.0
     """How long the thrust axis takes from vertical to its final elevation."""
-    drag_factor: float = 1.0
+    drag_factor: Positive = 1.0
     """Drag under power, as a multiple of the table in `sensors.trajectory`."""
-    reentry_beta_kg_m2: float = 1.0
+    reentry_beta_kg_m2: Positive = 1.0
     """Ballistic coefficient after burn-out, at hypersonic speed."""
     stages: tuple[Stage, ...] = ()
     glide: Glide | None = None

@@ -159,6 +159,16 @@ def test_an_outage_leaves_a_gap_and_changes_no_other_scan(scenario):
 
 
 BASE = 'title = "t"\nshows = "s"\n'
+THREAT = """
+[[threats]]
+class = "nodong"
+name = "n"
+lat_deg = 38.0
+lon_deg = 126.0
+bearing_deg = 74.0
+range_km = 80.0
+apogee_km = 30.0
+"""
 
 
 @pytest.mark.parametrize(
@@ -170,6 +180,8 @@ BASE = 'title = "t"\nshows = "s"\n'
         (BASE + 'sensors = ["KOR/greenpine-c", "KOR/greenpine-c"]\nduration_s = 60\n', "named twice"),
         (BASE + 'sensors = []\nduration_s = 60\ncolour = "red"\n', "colour"),
         (BASE + 'sensors = []\nduration_s = "long"\n', "duration_s = 'long'"),
+        (BASE + "sensors = []\n" + THREAT.replace("80.0", "-80.0"), "range_km = -80.0"),
+        (BASE + "sensors = []\n" + THREAT + THREAT, "two of the same name"),
     ],
 )
 def test_what_an_operator_gets_wrong_is_said_in_one_line(tmp_path, text, problem):
