@@ -62,6 +62,29 @@ def cli() -> None:
 # ------------------------------------------------------------------------------------------- sessions
 
 
+@cli.command(epilog="Example: sharedsky demo 009 --seed 3 --out demo-out")
+@click.argument("scenario", default="009")
+@policy_option
+@click.option("--against", default="withheld-kor", show_default=True, metavar="NAME", help="The other arm.")
+@click.option("--speed", type=click.FloatRange(0.1, 1000), default=20.0, show_default=True)
+@seed_option
+@click.option("--out", type=FILE, default=Path("demo-out"), show_default=True, metavar="DIR")
+@json_option
+def demo(
+    scenario: str, policy: str, against: str, speed: float, seed: int | None, out: Path, as_json: bool
+) -> None:
+    """A live exercise, then what withholding would have cost in it.
+
+    Every nation's radars, guard and node run as processes of their own over ZeroMQ on loopback. The
+    session is then replayed under both arrangements. Writes DIR/session.mcap and DIR/summary.json.
+    """
+    from fusion.demo import run
+
+    summary = run(scenario, policy, against, speed, seed, out, quiet=as_json)
+    if as_json:
+        _print_json(summary)
+
+
 @cli.command(epilog="Example: sharedsky simulate 009 -o session.mcap --seed 3 --json")
 @click.argument("scenario")
 @out_option
@@ -99,7 +122,7 @@ def _simulate(
             session, policy, regions=_regions(session), filters=_filters(backend), record=out,
             progress=progress,
         )  # fmt: skip
-    answer = {
+    answer: dict[str, Any] = {
         "scenario": session.name,
         "seed": session.seed,
         "policy": policy.name,

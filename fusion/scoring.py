@@ -227,7 +227,9 @@ class Scorer:
         estimates = {s.t_ns: s.impacts for s in self._shown if s.t_ns in self._judged}
         judged = []
         for j, target in enumerate(self._objects):
-            for to_go in TIMES_TO_GO_S if target.impact else ():
+            if target.impact is None:
+                continue
+            for to_go in TIMES_TO_GO_S:
                 t_ns = target.impact[0] // S * S - to_go * S
                 estimate = estimates.get(t_ns, {}).get(pairs.get((t_ns, j), -1))
                 if estimate is not None:

@@ -34,6 +34,7 @@ ROWS = (
     ("id_switches", "id switches", "d"),
 )
 """Key of M, label, format."""
+PLAIN_WIDTH = 120
 
 
 def number(value: Any, form: str) -> str:
@@ -56,15 +57,15 @@ def plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     """A table of texts, the first column to the left."""
     table = Table(title=title, caption="SIMULATED, NOTIONAL", title_justify="left", caption_justify="left")
     for i, column in enumerate(columns):
-        table.add_column(column, justify="right" if i else "left")
+        table.add_column(column, justify="right" if i else "left", no_wrap=not i)
     for row in rows:
         table.add_row(*row)
     return table
 
 
 def show(table: Table) -> None:
-    """Print a table on stdout."""
-    Console().print(table)
+    """Print a table on stdout, whole where no terminal says how wide it is."""
+    Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(table)
 
 
 class Progress:

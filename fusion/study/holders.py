@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import click
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
 
 from configs import resolve
 from fusion.arms import run_arm
 from fusion.session import Session
-from fusion.tables import number, plain_table
+from fusion.tables import number, plain_table, show
 from sensors.scenario import Coverage, Scenario, load_scenario, who_sees
 from sharing.messages import S
 from sharing.settings import load_policy
@@ -118,7 +117,7 @@ def main(scenario: str, seed: int) -> None:
         raise click.ClickException(f"{scenario}: nothing flies in this scenario")
     flight = f"flight {loaded.truth[0].t_valid_ns[-1] / S:.0f} s"
     rows = rows_of(holders(loaded, seed))
-    Console().print(plain_table(f"{loaded.name}, seed {seed}, {flight}", COLUMNS, rows))
+    show(plain_table(f"{loaded.name}, seed {seed}, {flight}", COLUMNS, rows))
 
 
 if __name__ == "__main__":

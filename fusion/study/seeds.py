@@ -26,9 +26,9 @@ from fusion.metrics import mean_bounds
 from fusion.regions import load_regions
 from fusion.scoring import TIMES_TO_GO_S, Score
 from fusion.session import Session
-from fusion.tables import number, plain_table
+from fusion.tables import number, plain_table, show
 from sensors.scenario import load_scenario
-from sharing.messages import PHASES
+from sharing.messages import PHASES, RECIPIENTS
 from sharing.settings import load_policy
 
 RESAMPLES = 10_000
@@ -51,14 +51,16 @@ class Run:
     """NEES at the middle of every flight phase in which the track was held then."""
 
 
-def run_seed(scenario_name: str, policies: Sequence[str], seed: int) -> list[dict[str, Run]]:
-    """Every nation's run in every arm, on one draw of the scenario."""
+def run_seed(
+    scenario_name: str, policies: Sequence[str], nations: Sequence[str], seed: int
+) -> list[dict[str, Run]]:
+    """The nations' runs in every arm, on one draw of the scenario."""
     scenario = load_scenario(scenario_name)
     arms = [load_policy(resolve("policies", p)) for p in policies]
     regions = by_recipient([r for n in scenario.regions for r in load_regions(resolve("regions", n))])
     session = Session.generate(scenario, seed, arms[0]).held()
     middles = phase_middles(session)
-    scores = [run_arm(session, arm, regions=regions).scores for arm in arms]
+    scores = [run_arm(session, arm, nations, regions=regions).scores for arm in arms]
     return [{nation: _run_of(score, middles) for nation, score in arm.items()} for arm in scores]
 
 
@@ -168,11 +170,14 @@ def _lost(pairs: Sequence[tuple[Run, Run]]) -> dict[str, Any]:
 @click.option("--runs", type=click.IntRange(1), default=50, show_default=True)
 @click.option("--policy", default="full-mesh", show_default=True)
 @click.option("--against", default="withheld-kor", show_default=True)
+@click.option("--nations", default=",".join(RECIPIENTS), show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=multiprocessing.cpu_count(), show_default=True)
 @click.option("-o", "out", type=click.Path(path_type=Path), help="Also write everything as JSON.")
-def main(scenario: str, runs: int, policy: str, against: str, jobs: int, out: Path | None) -> None:
+def main(
+    scenario: str, runs: int, policy: str, against: str, nations: str, jobs: int, out: Path | None
+) -> None:
     """Run both arms of SCENARIO over seeds 1 … --runs and print what they say."""
-    work = partial(run_seed, scenario, (policy, against))
+    work = partial(run_seed, scenario, (policy, against), tuple(nations.split(",")))
     done = list(track(_each(work, runs, jobs), "seeds", runs, console=Console(stderr=True), transient=True))
     summary = {
         "scenario": scenario,
@@ -206,50 +211,48 @@ def _each(work: "partial[list[dict[str, Run]]]", runs: int, jobs: int) -> Iterat
 
 
 def _print(summary: Mapping[str, Any]) -> None:
-    console = Console()
-    arms = (summary["policy"], summary["against"])
-    nations = summary["nations"]
-    title = f"{summary['scenario']}, {summary['runs']} seeds: mean [95 %]"
-    for nation in nations:
-        rows = [_row(nations[nation], key, arms) for key in (*COMPARED, *COUNTED)]
-        console.print(plain_table(f"{title}: {nation}", ["as known", *arms, "difference"], rows))
-    rows = [
-        [f"{n}, {arm}", *(_proportion(nations[n]["arms"][arm]["contained"][str(t)]) for t in TIMES_TO_GO_S)]
-        for n in nations
-        for arm in arms
-    ]
+    arms, runs = (summary["policy"], summary["against"]), summary["runs"]
+    cells = {(n, a): found["arms"][a] for n, found in summary["nations"].items() for a in arms}
+    for nation, found in summary["nations"].items():
+        rows = [_compared(found, key, arms, runs) for key in (*COMPARED, *COUNTED)]
+        title = f"{summary['scenario']}, {nation}: means of {runs} seeds and their 95 % intervals"
+        show(plain_table(title, ["as known", *arms, "difference"], rows))
     heads = ["95 % impact ellipse holds the truth", *(f"{t} s to go" for t in TIMES_TO_GO_S)]
-    console.print(plain_table("Containment", heads, rows))
-    phases = [p for p in PHASES if any(p in nations[n]["arms"][a]["nees"] for n in nations for a in arms)]
     rows = [
-        [f"{n}, {arm}", *(_interval(nations[n]["arms"][arm]["nees"].get(p), ".2f") for p in phases)]
-        for n in nations
-        for arm in arms
+        [f"{n}, {arm}", *(_proportion(cell["contained"][str(t)]) for t in TIMES_TO_GO_S)]
+        for (n, arm), cell in cells.items()
     ]
-    console.print(plain_table("NEES at mid-phase [where a right filter's mean lies]", ["", *phases], rows))
-    for nation in nations:
-        for arm in arms:
-            count = nations[nation]["arms"][arm]["false_tracks"]["mean"]
-            console.print(f"{nation}, {arm}: {count / summary['hours']:.2f} false tracks per hour")
+    show(plain_table("Containment and its 95 % interval", heads, rows))
+    phases = [p for p in PHASES if any(p in cell["nees"] for cell in cells.values())]
+    rows = [
+        [f"{n}, {arm}", *(_interval(cell["nees"].get(p), ".2f", runs) for p in phases)]
+        for (n, arm), cell in cells.items()
+    ]
+    show(plain_table("NEES at mid-phase, and where a right filter's mean lies", ["", *phases], rows))
+    hours = summary["hours"]
+    rows = [[f"{n}, {a}", f"{c['false_tracks']['mean'] / hours:.2f}"] for (n, a), c in cells.items()]
+    show(plain_table("False tracks per hour", ["", "mean"], rows))
 
 
-def _row(nation: Mapping[str, Any], key: str, arms: Sequence[str]) -> list[str]:
+def _compared(found: Mapping[str, Any], key: str, arms: Sequence[str], runs: int) -> list[str]:
     form = ".3f" if key == "custody_fraction" else ".1f"
-    cells = [_interval(nation["arms"][arm][key], form) for arm in arms]
-    return [key, *cells, _interval(nation["lost"].get(key), form)]
+    cells = [_interval(found["arms"][arm][key], form, runs) for arm in arms]
+    return [key, *cells, _interval(found["lost"].get(key), form, runs)]
 
 
-def _interval(cell: Mapping[str, Any] | None, form: str) -> str:
+def _interval(cell: Mapping[str, Any] | None, form: str, runs: int) -> str:
+    """Mean and interval; how many runs had a value, where not all had."""
     if cell is None:
         return "–"
     low, high = (number(cell[k], form) for k in ("low", "high"))
-    return f"{cell['mean']:{form}} [{low}, {high}] n={cell['n']}"
+    of = "" if cell["n"] == runs else f" (n={cell['n']})"
+    return f"{cell['mean']:{form}}  {low} … {high}{of}"
 
 
 def _proportion(cell: Mapping[str, Any] | None) -> str:
     if cell is None:
         return "–"
-    return f"{cell['held']}/{cell['n']} [{cell['low']:.2f}, {cell['high']:.2f}]"
+    return f"{cell['held']}/{cell['n']}  {cell['low']:.2f} … {cell['high']:.2f}"
 
 
 if __name__ == "__main__":
