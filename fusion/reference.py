@@ -1,0 +1,435 @@
+"""The track bank once more, over filterpy: slow and explicit, the oracle of `ext.bank.TrackBank`.
+
+Chosen by whoever passes `FilterpyBank.of` to the core (``--backend reference``); never a silent fallback.
+It shares no code with `ext`: motion, measurement and their derivatives stand here in vector form, the filter
+steps are filterpy's (==2.0.0). The two agree to rounding, not to the byte.
+
+- A mode is an extended Kalman filter over the state (6: ECEF position m, velocity m/s), augmented with the
+  biases (range m, azimuth rad, elevation rad) of the sensors that the track has met. After every scalar
+  update the bias estimate and its covariance are reset to the prior, their cross-covariance with the state is
+  kept: that is the Schmidt consider filter.
+- Mixing is filterpy's `IMMEstimator`. Mode weights are updated here, in logarithms, because filterpy's
+  likelihoods clamp at 2.2e-308.
+- Interface, units, orders and meanings are those of `ext.bank.TrackBank`; see there.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from filterpy.kalman import ExtendedKalmanFilter, IMMEstimator
+from scipy.special import logsumexp
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+GM, A, F, J2, OMEGA = 3.986004418e14, 6378137.0, 1.0 / 298.257223563, 1.08262982e-3, 7.292115e-5
+Z = np.array([0.0, 0.0, 1.0])
+SPIN = np.cross(np.eye(3), OMEGA * Z)  # SPIN @ v = OMEGA Z x v
+LONGEST_STEP_S = 5.0
+A_MAX_MPS2 = 100.0
+LOG_DENSITY = np.polynomial.Polynomial(
+    (0.2329879964623152, -9.548367767734414, -13.057418361630011, -88.94378865088329, 458.9640020395871,
+     -803.9824735729071, 665.8654869184628, -264.53687965896125, 40.6027658943663)
+)  # fmt: skip
+"""ln ρ (kg/m³) by the height in 100 km: US Standard Atmosphere 1976 within 3.1 % up to 150 km."""
+
+
+def height_m(r: Floats) -> float:
+    """Height over the ellipsoid, along the radius, to the second order of the flattening."""
+    s2 = (r[2] / np.linalg.norm(r)) ** 2
+    return float(np.linalg.norm(r) - A * (1 - F * s2 - 1.5 * F * F * s2 * (1 - s2)))
+
+
+def density(r: Floats) -> tuple[float, float]:
+    """Air density (kg/m³) at r, and its logarithm's derivative by height (1/m)."""
+    h = height_m(r) / 1e5
+    inside = min(max(h, -0.02), 1.5)
+    rate = LOG_DENSITY.deriv()(inside)
+    value = LOG_DENSITY(inside) + rate * (max(h, -0.02) - inside)
+    return float(np.exp(value)), float(rate * 1e-5 if h > -0.02 else 0.0)
+
+
+def acceleration(x: Floats, inverse_beta: float) -> Floats:
+    """Acceleration (3) of a state (6): gravity with J2, rotating frame, drag."""
+    r, v = x[:3], x[3:]
+    d = float(np.linalg.norm(r))
+    k = 1.5 * J2 * (A / d) ** 2
+    gravity = -GM / d**3 * ((1 + k * (1 - 5 * (r[2] / d) ** 2)) * r + 2 * k * r[2] * Z)
+    drag = -0.5 * density(r)[0] * inverse_beta * np.linalg.norm(v) * v
+    return np.asarray(gravity - SPIN @ (SPIN @ r) - 2 * SPIN @ v + drag)
+
+
+def derivative(x: Floats, inverse_beta: float) -> Floats:
+    """Derivative (6, 6) of the motion (velocity, acceleration) by the state."""
+    r, v = x[:3], x[3:]
+    d, speed = float(np.linalg.norm(r)), max(float(np.linalg.norm(v)), 1e-6)
+    s, k = r[2] / d, 1.5 * J2 * (A / d) ** 2
+    grad_s = (Z - s * r / d) / d
+    grad_k = -2 * k * r / d**2
+    f = 1 + k * (1 - 5 * s * s)
+    grad_f = (1 - 5 * s * s) * grad_k - 10 * k * s * grad_s
+    inside = f * r + 2 * k * r[2] * Z
+    grad_inside = f * np.eye(3) + np.outer(r, grad_f) + 2 * np.outer(Z, r[2] * grad_k + k * Z)
+    by_r = -GM / d**3 * (grad_inside - 3 * np.outer(inside, r) / d**2) - SPIN @ SPIN
+    rho, slope = density(r)
+    up = r / d + A * (2 * F * s + 1.5 * F * F * (2 * s - 4 * s**3)) * grad_s
+    half = 0.5 * rho * inverse_beta
+    by_r -= half * slope * speed * np.outer(v, up)
+    by_v = -2 * SPIN - half * (speed * np.eye(3) + np.outer(v, v) / speed)
+    return np.block([[np.zeros((3, 3)), np.eye(3)], [by_r, by_v]])
+
+
+def wrap(angle: float) -> float:
+    """An angle brought into [-π, π]."""
+    return float((angle + np.pi) % (2 * np.pi) - np.pi)
+
+
+@dataclass
+class Place:
+    """A sensor: where it is from `t_ns` on, and the prior variances of its biases."""
+
+    t_ns: int
+    position: Floats
+    velocity: Floats
+    enu: Floats
+    bias: Floats
+
+    def at(self, t_ns: int) -> Floats:
+        """ECEF position at t_ns."""
+        return self.position + self.velocity * ((t_ns - self.t_ns) / 1e9)
+
+    def measure(self, r: Floats, t_ns: int) -> tuple[Floats, Floats]:
+        """Range, azimuth, elevation (3) of an ECEF position, and their derivative (3, 3) by it."""
+        e, n, u = self.enu @ (r - self.at(t_ns))
+        g = max(float(np.hypot(e, n)), 1.0)
+        d = float(np.hypot(g, u))
+        by_elevation = np.array([-e * u / g, -n * u / g, g]) / d**2
+        local = np.array([[e / d, n / d, u / d], [n / g**2, -e / g**2, 0], by_elevation])
+        return np.array([d, np.arctan2(e, n), np.arctan2(u, g)]), local @ self.enu
+
+    def locate(self, z: Floats, t_ns: int) -> tuple[Floats, Floats]:
+        """ECEF position of a plot (3), and its derivative (3, 3) by range, azimuth, elevation."""
+        (sa, se), (ca, ce) = np.sin(z[1:]), np.cos(z[1:])
+        line = np.array([ce * sa, ce * ca, se])
+        turned, raised = z[0] * np.array([ce * ca, -ce * sa, 0]), z[0] * np.array([-se * sa, -se * ca, ce])
+        local = np.array([line, turned, raised]).T
+        return self.at(t_ns) + z[0] * line @ self.enu, self.enu.T @ local
+
+
+class Mode(ExtendedKalmanFilter):
+    """One motion model of one track: filterpy's filter, whose `predict` moves by `dt` seconds."""
+
+    def __init__(self, x: Floats, p: Floats, q: float, inverse_beta: float, drag_noise_s: float) -> None:
+        super().__init__(dim_x=len(x), dim_z=1)
+        self.x, self.P, self.dt = x.copy(), p.copy(), 0.0
+        self.q, self.inverse_beta, self.drag_noise_s = q, inverse_beta, drag_noise_s
+
+    def extended(self, bias: Floats) -> Mode:
+        """The same with a sensor's biases appended, not correlated with anything yet."""
+        n = len(self.x)
+        p = np.zeros((n + 3, n + 3))
+        p[:n, :n], p[n:, n:] = self.P, np.diag(bias)
+        return Mode(np.append(self.x, np.zeros(3)), p, self.q, self.inverse_beta, self.drag_noise_s)
+
+    def predict(self, u: float = 0) -> None:
+        """Equal Runge-Kutta steps of at most 5 s, each with its transition matrix I + Ah + A²h²/2."""
+        steps = max(1, int(np.ceil(self.dt / LONGEST_STEP_S)))
+        h = self.dt / steps
+        for _ in range(steps):
+            k1 = self._flow(self.x[:6])
+            k2 = self._flow(self.x[:6] + h / 2 * k1)
+            middle = self.x[:6] + h / 2 * k2
+            k3 = self._flow(middle)
+            k4 = self._flow(self.x[:6] + h * k3)
+            self._moved = self.x[:6] + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+            a = derivative(middle, self.inverse_beta) * h
+            self.F, self.Q = np.eye(len(self.x)), np.zeros((len(self.x),) * 2)
+            self.F[:6, :6] = np.eye(6) + a + a @ a / 2
+            drag = 0.5 * density(middle[:3])[0] * self.inverse_beta * middle[3:] @ middle[3:]
+            white = np.array([[h**3 / 3, h**2 / 2], [h**2 / 2, h]]) * (self.q + self.drag_noise_s * drag**2)
+            self.Q[:6, :6] = np.kron(white, np.eye(3))
+            super().predict(u)
+
+    def predict_x(self, u: float = 0) -> None:
+        """Called by filterpy's `predict`: the state is the integrated one, not F x."""
+        self.x[:6] = self._moved
+
+    def _flow(self, x: Floats) -> Floats:
+        return np.concatenate([x[3:], acceleration(x, self.inverse_beta)])
+
+    def correct(self, nu: Floats, rows: Floats, noise: Floats, bias: Floats) -> None:
+        """Scalar updates in order, linearised once: nu (3) at the prior, rows (3, n), noise (3) variances."""
+        prior = self.x.copy()
+        for k in range(3):
+            row = rows[k : k + 1]
+            self.update(nu[k : k + 1], lambda _, row=row: row, lambda x, row=row: row @ (x - prior), noise[k])
+            self.x[6:] = 0.0
+            self.P[6:, 6:] = np.diag(bias)
+
+
+@dataclass
+class Track:
+    """One track: its modes side by side, their probabilities, the sensors whose biases they hold."""
+
+    t_ns: int
+    modes: list[Mode]
+    mu: Floats
+    sensors: list[int] = field(default_factory=list)
+
+    def rows(self, sensor: int, jacobian: Floats) -> Floats:
+        """Measurement matrix (3, n) of the augmented state."""
+        h = np.zeros((3, 6 + 3 * len(self.sensors)))
+        h[:, :3] = jacobian
+        start = 6 + 3 * self.sensors.index(sensor)
+        h[:, start : start + 3] = np.eye(3)
+        return h
+
+    def mean(self, weights: Floats) -> tuple[Floats, Floats]:
+        """State (6) and covariance (6, 6) of the mixture of the modes."""
+        x = sum(w * m.x[:6] for w, m in zip(weights, self.modes, strict=True))
+        p = sum(
+            w * (m.P[:6, :6] + np.outer(m.x[:6] - x, m.x[:6] - x))
+            for w, m in zip(weights, self.modes, strict=True)
+        )
+        return np.asarray(x), np.asarray(p)
+
+
+class FilterpyBank:
+    """The interface of `ext.bank.TrackBank`, parameters included."""
+
+    def __init__(
+        self,
+        capacity: int,
+        max_sensors: int,
+        q: Sequence[float],
+        beta: Sequence[float],
+        rates: npt.ArrayLike,
+        start_probabilities: Sequence[float] | None = None,
+        longest_mix_s: float = 1e9,
+        negligible: float = 0.0,
+        drag_noise_s: float = 0.0,
+    ) -> None:
+        self.capacity, self.n_modes, self.max_sensors = capacity, len(q), max_sensors
+        self.q, self.inverse_beta = q, [1.0 / b if b > 0 else 0.0 for b in beta]
+        self.rates = np.array(rates, float).reshape(len(q), len(q)) * (1 - np.eye(len(q)))
+        self.probabilities = np.array(start_probabilities or [1 / len(q)] * len(q))
+        self.longest_mix_s, self.negligible, self.drag_noise_s = longest_mix_s, negligible, drag_noise_s
+        self.tracks: dict[int, Track] = {}
+        self.places: dict[int, Place] = {}
+        self.times = np.zeros(capacity, np.int64)
+        self.alive = np.zeros(capacity, np.uint8)
+
+    @classmethod
+    def of(cls, capacity: int, max_sensors: int, models: Any) -> FilterpyBank:
+        """The bank for the core's motion models (`fusion.core.filters.Models`)."""
+        return cls(
+            capacity, max_sensors, models.q, models.beta, models.rates, models.start,
+            models.longest_mix_s, models.negligible, models.drag_noise_s,
+        )  # fmt: skip
+
+    def set_site(
+        self, sensor: int, t_ns: int, position: Floats, velocity: Floats, enu: Floats, bias_sigma: Floats
+    ) -> None:
+        """Places a sensor; its bias sigma stays what it was first said to be."""
+        bias = self.places[sensor].bias if sensor in self.places else np.array(bias_sigma, float) ** 2
+        enu = np.reshape(np.array(enu, float), (3, 3))
+        self.places[sensor] = Place(t_ns, np.array(position, float), np.array(velocity, float), enu, bias)
+
+    def start(
+        self, slot: int, t_ns: int, z: Floats, sigma: Floats, sensor: int, velocity_sigma_mps: float
+    ) -> None:
+        """Begins a track from one plot."""
+        place = self.places[sensor]
+        position, jacobian = place.locate(np.asarray(z, float), t_ns)
+        p = np.zeros((9, 9))
+        p[:3, :3] = jacobian @ np.diag(np.asarray(sigma) ** 2 + place.bias) @ jacobian.T
+        p[3:6, 3:6] = np.eye(3) * velocity_sigma_mps**2
+        p[6:, 6:] = np.diag(place.bias)
+        p[:3, 6:] = -jacobian @ p[6:, 6:]
+        p[6:, :3] = p[:3, 6:].T
+        self._begin(slot, t_ns, np.concatenate([position, np.zeros(6)]), p, [sensor])
+
+    def start_state(self, slot: int, t_ns: int, x: Floats, p: Floats) -> None:
+        """Begins a track from a state (6) and its covariance (6, 6)."""
+        self._begin(slot, t_ns, np.array(x, float), np.array(p, float), [])
+
+    def _begin(self, slot: int, t_ns: int, x: Floats, p: Floats, sensors: list[int]) -> None:
+        if slot in self.tracks:
+            raise ValueError(f"slot: {slot} is not a free one of {self.capacity}")
+        parameters = zip(self.q, self.inverse_beta, strict=True)
+        modes = [Mode(x, p, q, inverse_beta, self.drag_noise_s) for q, inverse_beta in parameters]
+        self.tracks[slot] = Track(t_ns, modes, self.probabilities.copy(), sensors)
+        self.times[slot], self.alive[slot] = t_ns, 1
+
+    def drop(self, slot: int) -> None:
+        """Ends a track."""
+        del self.tracks[slot]
+        self.alive[slot] = 0
+
+    def _predict(self, track: Track, t_ns: int, mixing: bool = True) -> None:
+        """Moves one track to t_ns; not at all when it is there."""
+        if t_ns < track.t_ns:
+            raise ValueError(f"t_ns: {t_ns} is before the track at {track.t_ns}")
+        if t_ns == track.t_ns:
+            return
+        dt = (t_ns - track.t_ns) / 1e9
+        for mode in track.modes:
+            mode.dt = dt
+        if mixing and self.n_modes > 1:
+            mixed_s = min(dt, self.longest_mix_s)
+            leaving = self.rates.sum(1, keepdims=True) * mixed_s
+            chance = (self.rates * mixed_s + np.eye(self.n_modes)) / (1 + leaving)
+            estimator = IMMEstimator(track.modes, track.mu, chance)
+            estimator.predict(0)
+            track.mu = estimator.cbar.copy()
+        else:
+            for mode in track.modes:
+                mode.predict()
+        track.t_ns = t_ns
+
+    def predict(self, slots: Ints, t_ns: int) -> None:
+        """Moves the tracks to t_ns."""
+        for slot in slots:
+            self._predict(self.tracks[int(slot)], t_ns)
+            self.times[slot] = t_ns
+
+    def carry(self, slots: Ints, t_ns: int) -> None:
+        """As `predict`, without a change of modes."""
+        for slot in slots:
+            self._predict(self.tracks[int(slot)], t_ns, mixing=False)
+            self.times[slot] = t_ns
+
+    def _score(
+        self, track: Track, mode: Mode, z: Floats, sigma: Floats, sensor: int
+    ) -> tuple[Floats, Floats, float, float]:
+        """Innovation (3), rows (3, n), Mahalanobis distance squared and log-density of a plot in one mode."""
+        h, jacobian = self.places[sensor].measure(mode.x[:3], track.t_ns)
+        nu = z - h
+        nu[1] = wrap(nu[1])
+        rows = track.rows(sensor, jacobian)
+        s = rows @ mode.P @ rows.T + np.diag(sigma**2)
+        d2 = float(nu @ np.linalg.solve(s, nu))
+        return nu, rows, d2, float(-0.5 * (d2 + np.linalg.slogdet(2 * np.pi * s)[1]))
+
+    def _meet(self, track: Track, sensor: int) -> None:
+        """Sees to it that the track holds the sensor's biases."""
+        if sensor not in track.sensors:
+            track.sensors.append(sensor)
+            track.modes = [mode.extended(self.places[sensor].bias) for mode in track.modes]
+
+    def gate(
+        self, slots: Ints, rows: Ints, z: Floats, sigma: Floats, sensor: int, t_ns: int | None = None
+    ) -> tuple[Floats, Floats]:
+        """Distance and log-likelihood of pairs, at the tracks' time or predicted to t_ns; changes nothing."""
+        d2, log_likelihood = np.empty(len(slots)), np.empty(len(slots))
+        for i, (slot, row) in enumerate(zip(slots, rows, strict=True)):
+            track = copy.deepcopy(self.tracks[int(slot)])
+            self._predict(track, track.t_ns if t_ns is None else t_ns)
+            self._meet(track, sensor)
+            scores = [self._score(track, mode, z[row], sigma[row], sensor)[2:] for mode in track.modes]
+            d2[i] = min(d for (d, _), mu in zip(scores, track.mu, strict=True) if mu > 1e-3)
+            log_likelihood[i] = logsumexp([s[1] for s in scores], b=track.mu)
+        return d2, log_likelihood
+
+    def update(self, slots: Ints, rows: Ints, z: Floats, sigma: Floats, sensor: int) -> Floats:
+        """Updates the tracks at their time, each with its plot; gives the NIS divided by 3."""
+        nis = np.empty(len(slots))
+        for i, (slot, row) in enumerate(zip(slots, rows, strict=True)):
+            track = self.tracks[int(slot)]
+            self._meet(track, sensor)
+            bias = np.concatenate([self.places[s].bias for s in track.sensors])
+            scores = [self._score(track, mode, z[row], sigma[row], sensor) for mode in track.modes]
+            for mode, (nu, h, _, _) in zip(track.modes, scores, strict=True):
+                mode.correct(nu, h, sigma[row] ** 2, bias)
+            weights = np.log(track.mu) + [s[3] for s in scores]
+            weights = np.exp(weights - logsumexp(weights))
+            nis[i] = weights @ [s[2] for s in scores] / 3
+            track.mu = np.maximum(weights, 1e-12)
+            track.mu /= track.mu.sum()
+        return nis
+
+    def estimate(self, slots: Ints) -> tuple[Floats, Floats, Floats]:
+        """State (n, 6), covariance (n, 6, 6), mode probabilities (n, K)."""
+        return self._estimates([self.tracks[int(slot)] for slot in slots])
+
+    def estimate_at(self, slots: Ints, t_ns: int) -> tuple[Floats, Floats, Floats]:
+        """As `estimate`, predicted to t_ns; changes nothing."""
+        tracks = [copy.deepcopy(self.tracks[int(slot)]) for slot in slots]
+        for track in tracks:
+            self._predict(track, t_ns)
+        return self._estimates(tracks)
+
+    def _estimates(self, tracks: list[Track]) -> tuple[Floats, Floats, Floats]:
+        x, p = np.empty((len(tracks), 6)), np.empty((len(tracks), 6, 6))
+        mu = np.array([track.mu for track in tracks]).reshape(len(tracks), self.n_modes)
+        for i, track in enumerate(tracks):
+            weights = np.where(track.mu >= self.negligible, track.mu, 0.0)
+            x[i], p[i] = track.mean(weights / weights.sum())
+        return x, p, mu
+
+    def mode_estimate(self, slots: Ints, mode: int) -> tuple[Floats, Floats]:
+        """State (n, 6) and covariance (n, 6, 6) of one mode."""
+        filters = [self.tracks[int(slot)].modes[mode] for slot in slots]
+        return (
+            np.array([f.x[:6] for f in filters]).reshape(-1, 6),
+            np.array([f.P[:6, :6] for f in filters]).reshape(-1, 6, 6),
+        )
+
+    def sigma_position(self, slots: Ints) -> Floats:
+        """Root of the trace of the position covariance, m."""
+        means = [self.tracks[int(slot)].mean(self.tracks[int(slot)].mu) for slot in slots]
+        return np.sqrt([np.trace(p[:3, :3]) for _, p in means])
+
+    def _extrapolated(self, t_ns: int) -> tuple[Ints, Floats, Floats]:
+        """Slots in order, linearly extrapolated positions (n, 3) and radii of doubt (n) of all tracks."""
+        slots = sorted(self.tracks)
+        where, radius = np.empty((len(slots), 3)), np.empty(len(slots))
+        for i, slot in enumerate(slots):
+            track = self.tracks[slot]
+            x, p = track.mean(track.mu)
+            dt = (t_ns - track.t_ns) / 1e9
+            where[i] = x[:3] + x[3:] * dt
+            doubt = np.sqrt(np.trace(p[:3, :3])) + np.sqrt(np.trace(p[3:, 3:])) * abs(dt)
+            radius[i] = 6 * doubt + 0.5 * A_MAX_MPS2 * dt**2
+        return np.array(slots, np.int32), where, radius
+
+    def reach(self, t_ns: int, positions: Floats, sigma_position_m: Floats) -> tuple[Ints, Ints]:
+        """Pairs (rows, slots) within coarse reach of each other."""
+        slots, where, radius = self._extrapolated(t_ns)
+        distance = np.linalg.norm(where[None] - positions[:, None], axis=2)
+        rows, columns = np.nonzero(distance <= radius[None] + 6 * sigma_position_m[:, None])
+        return rows.astype(np.int32), slots[columns]
+
+    def covered(
+        self, sensor: int, t_ns: int, azimuth_center: float, azimuth_width: float,
+        elevation_min: float, elevation_max: float, range_max: float,
+    ) -> tuple[Ints, Floats]:  # fmt: skip
+        """Slots in a sector of the sensor, and their ranges (m)."""
+        slots, where, _ = self._extrapolated(t_ns)
+        seen = np.array([self.places[sensor].measure(r, t_ns)[0] for r in where]).reshape(-1, 3)
+        turned = np.array([wrap(azimuth - azimuth_center) for azimuth in seen[:, 1]])
+        inside = (np.abs(turned) <= azimuth_width / 2) & (seen[:, 0] <= range_max)
+        inside &= (elevation_min <= seen[:, 2]) & (seen[:, 2] <= elevation_max)
+        return slots[inside], seen[inside, 0]
+
+    def positions(self, z: Floats, sensor: int, t_ns: int) -> Floats:
+        """ECEF positions (k, 3) of plots (k, 3)."""
+        return np.array([self.places[sensor].locate(plot, t_ns)[0] for plot in z]).reshape(-1, 3)
+
+    def checkpoint(self) -> Any:
+        """A copy of everything, for `restore`."""
+        return copy.deepcopy((self.tracks, self.places, self.times, self.alive))
+
+    def restore(self, saved: Any) -> None:
+        """Back to a checkpoint."""
+        self.tracks, self.places, self.times, self.alive = copy.deepcopy(saved)
+
+    def copy(self) -> FilterpyBank:
+        """Another bank with the same contents."""
+        return copy.deepcopy(self)
