@@ -48,18 +48,26 @@ def unassigned_cost(site: Site, rules: AssociationRules) -> float:
 
 def associate(pairs: Pairs, confirmed: npt.NDArray[np.bool_], clutter_cost: float) -> tuple[Index, Index]:
     """Distinct rows and slots that belong together; `confirmed` says of each pair whose turn is first."""
+    if len(pairs.rows) <= 1:
+        return _assign_alone(pairs, clutter_cost)
     rows, slots = _assign_all(pairs.where(confirmed), clutter_cost)
-    open_rows = ~np.isin(pairs.rows, rows) & ~confirmed
-    more_rows, more_slots = _assign_all(pairs.where(open_rows), clutter_cost)
+    taken = set(rows.tolist())
+    left = [not sure and row not in taken for row, sure in zip(pairs.rows.tolist(), confirmed, strict=True)]
+    more_rows, more_slots = _assign_all(pairs.where(np.array(left)), clutter_cost)
     return np.concatenate((rows, more_rows)), np.concatenate((slots, more_slots))
 
 
 def _assign_all(pairs: Pairs, clutter_cost: float) -> tuple[Index, Index]:
     if len(pairs.rows) <= 1:
-        keep = -pairs.log_likelihood < clutter_cost
-        return pairs.rows[keep], pairs.slots[keep]
+        return _assign_alone(pairs, clutter_cost)
     found = [_assign_cluster(pairs.where(members), clutter_cost) for members in clusters(pairs)]
     return np.concatenate([r for r, _ in found]), np.concatenate([s for _, s in found])
+
+
+def _assign_alone(pairs: Pairs, clutter_cost: float) -> tuple[Index, Index]:
+    """At most one pair: nothing to choose between but clutter."""
+    keep = -pairs.log_likelihood < clutter_cost
+    return pairs.rows[keep], pairs.slots[keep]
 
 
 def clusters(pairs: Pairs) -> list[npt.NDArray[np.intp]]:

@@ -33,7 +33,7 @@ class LifeRules:
     misses: int = 15
     patience_s: float = 30.0
     lost_sigma_m: float = 25_000.0
-    lost_s: float = 900.0
+    lost_s: float = 5400.0
 
 
 class TrackTable:
@@ -99,21 +99,18 @@ class TrackTable:
         """Give a slot back."""
         self.status[slot] = FREE
 
-    def slots(self, *statuses: int) -> npt.NDArray[np.int32]:
-        """Slots in any of the given states, in ascending order."""
-        return np.flatnonzero(np.isin(self.status[: self.used], statuses)).astype(np.int32)
-
     def hit(
         self, slots: npt.NDArray[np.int32], t_ns: int, sensor: int, scan: int, nis: npt.NDArray[np.float64]
     ) -> None:
-        """The tracks were updated by a plot of this scan."""
-        self.hits[slots] += 1
-        self.history[slots] = (self.history[slots] << 1) | 1
-        self.looks[slots] += 1
-        self.misses[slots] = 0
-        self.t_hit_ns[slots] = t_ns
-        self.nis[slots] = nis
-        self.last_scan[slots, sensor] = scan
+        """The tracks were updated by a plot of this scan. Mostly it is one, so scalars are faster."""
+        for slot, value in zip(slots.tolist(), nis.tolist(), strict=True):
+            self.hits[slot] += 1
+            self.history[slot] = (int(self.history[slot]) << 1 | 1) & 0xFFFFFFFF
+            self.looks[slot] += 1
+            self.misses[slot] = 0
+            self.t_hit_ns[slot] = t_ns
+            self.nis[slot] = value
+            self.last_scan[slot, sensor] = scan
 
     def miss(self, slots: npt.NDArray[np.int32]) -> None:
         """A scan that should have seen the tracks did not."""
@@ -123,11 +120,11 @@ class TrackTable:
 
     def promote(self, slots: npt.NDArray[np.int32], rules: LifeRules) -> None:
         """Confirm the tentative tracks with M hits in the last N looks; wake the coasting ones."""
-        window = np.uint32((1 << rules.confirm_looks) - 1)
-        hits = np.bitwise_count(self.history[slots] & window)
-        tentative = self.status[slots] == TENTATIVE
-        self.status[slots[tentative & (hits >= rules.confirm_hits)]] = CONFIRMED
-        self.status[slots[self.status[slots] == COASTING]] = CONFIRMED
+        window = (1 << rules.confirm_looks) - 1
+        for slot in slots.tolist():
+            hits = (int(self.history[slot]) & window).bit_count()
+            if self.status[slot] == COASTING or hits >= rules.confirm_hits:
+                self.status[slot] = CONFIRMED
 
     def hopeless(self, slots: npt.NDArray[np.int32], rules: LifeRules) -> npt.NDArray[np.int32]:
         """Tentative tracks among `slots` that cannot reach M hits in N looks any more."""

@@ -121,6 +121,9 @@ class Tracker:
             return
         sensor, site = self.sites[entry.sensor]
         look = entry.look
+        last = self.table.last_scan[: self.table.used, sensor]
+        if not ((last >= 0) & (last != look.scan)).any():
+            return
         slots, _ = self.bank.covered(
             sensor,
             entry.key[0],
