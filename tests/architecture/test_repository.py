@@ -103,10 +103,10 @@ def words_of(node: ast.AST) -> list[str]:
     return [name for name in names if isinstance(name, str)]
 
 
-def test_test_modules_have_distinct_names() -> None:
-    """pytest imports test modules by their bare names, so that two folders cannot hold the same one."""
-    names = [p.name for p in python_files("tests") if p.name.startswith("test_")]
-    assert sorted({n for n in names if names.count(n) > 1}) == []
+def test_test_folders_are_packages() -> None:
+    """Two folders may then hold test modules of the same name."""
+    folders = {path.parent for path in python_files("tests")}
+    assert sorted(str(f.relative_to(ROOT)) for f in folders if not (f / "__init__.py").exists()) == []
 
 
 def test_every_library_is_declared() -> None:
