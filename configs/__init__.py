@@ -14,7 +14,7 @@ class UnknownName(ValueError):
 
 
 def available(kind: str) -> list[Path]:
-    """Files of a kind (``scenarios``, ``sensors``, ``policies``, ``regions``, ``threats``), in order of name."""
+    """Files of a kind (``scenarios``, ``sensors``, ``policies``, ``regions``, ``threats``), by name."""
     return sorted(p for p in (ROOT / kind).iterdir() if p.suffix in (".toml", ".geojson"))
 
 
