@@ -97,7 +97,7 @@ async def _emulate(
         emulator = _Emulator(hub, Outlet(nation, links, server), status, stop)
         await emulator.wait_for_subscribers()
         status.write("ready")
-        clock = await until(started(settings.clock), stop)
+        clock = await until(started(settings.clock), stop, hub)
         if clock is not None:
             await emulator.publish(planned, clock)
             await emulator.linger(settings.linger_s)
@@ -150,4 +150,4 @@ class _Emulator:
         assert self._clock is not None
         now_ns = self._clock.now_ns()
         self._outlet.heartbeat(now_ns)
-        self._status.write(state, t_ns=now_ns, published=dict(self._outlet.counters))
+        self._status.write(state, t_ns=now_ns, published=dict(self._outlet.published))

@@ -21,11 +21,13 @@ from sharing.clock import monotonic_ns
 from sharing.messages import S
 from sharing.recording import RecordingError
 from sharing.settings import SettingsError
+from sharing.transport import Hub
 
 T = TypeVar("T")
 
 STATUS_EVERY_NS = S
 """Wall time between two status files."""
+LOOK_S = 0.01
 
 
 class Status:
@@ -59,15 +61,20 @@ def run(name: str, work: Callable[[asyncio.Event], Awaitable[None]]) -> int:
     return 0
 
 
-async def until(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
-    """The result of `work`, or None when `stop` is set before it ends."""
-    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+async def until(work: Coroutine[Any, Any, T], stop: asyncio.Event, hub: Hub) -> T | None:
+    """The result of `work`, or None when `stop` is set before it ends.
+
+    The hub's sockets are looked at meanwhile: a SUB that nobody looks at does not tell its publisher that
+    it has subscribed.
+    """
+    task = asyncio.ensure_future(work)
     try:
-        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+        while not task.done() and not stop.is_set():
+            await hub.wait(0.0)
+            await asyncio.sleep(LOOK_S)
         return task.result() if task.done() else None
     finally:
         task.cancel()
-        stopped.cancel()
 
 
 async def _run(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:

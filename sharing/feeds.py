@@ -47,13 +47,14 @@ class Outlet:
         self._server = server
         self._ring = Ring()
         self._boots: dict[str, int] = {}
+        self.published: Counter[str] = Counter()
         self.counters: Counter[str] = Counter()
 
     def publish(self, topic: str, message: Message, frame: bytes, t_ns: int) -> None:
         """Send `frame`, the encoded `message`, to every subscriber at scenario time `t_ns`."""
         self._ring.put(topic, message.sequence, t_ns, frame)
         self._boots[topic] = message.boot_id
-        self.counters[topic] += 1
+        self.published[topic] += 1
         for link in self._links:
             link.send(frame)
 

@@ -130,7 +130,7 @@ class Guard:
                 self._status.write("waiting")
         self._inlet.subscribe()
         self._status.write("ready")
-        clock = await until(started(self._settings.clock), stop)
+        clock = await until(started(self._settings.clock), stop, self._hub)
         if clock is None:
             return
         while not stop.is_set() and not self._ended(clock):
@@ -194,7 +194,7 @@ class Guard:
             received=dict(self._inlet.received),
             links=dict(self._inlet.gaps.counters),
             refused=dict(self._inlet.refused),
-            released={name: dict(outlet.counters) for name, outlet in self._outlets.items()},
+            released={name: dict(outlet.published) for name, outlet in self._outlets.items()},
             counters={**self._counters, "links-refused": self._release.refused},
             gate=dict(self._hub.gatekeeper.counters),
         )

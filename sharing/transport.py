@@ -6,7 +6,7 @@ Rules of this module:
   have a *label*, which is their ZAP domain; a client's key is admitted to the labels that name it, and to
   nothing else. One PUB socket and endpoint per release label: a mistake in a topic cannot cross labels.
 - It fails closed: ``ZAP_ENFORCE_DOMAIN`` refuses everybody while no gatekeeper answers, an unknown domain or
-  key is refused, and an exception while judging is a refusal. Should the gatekeeper itself fail, so does `Hub.wait`.
+  key is refused, and an exception while judging is a refusal. If the gatekeeper fails, `Hub.wait` does.
 - One frame is one message. More frames, unknown senders and undeliverable frames are dropped and counted
   by cause in ``counters``; sizes, handshakes, queues and heartbeats are limited by `Limits`.
 - A daemon awaits once (`Hub.wait`), then drains without waiting: up to ``Limits.drain`` frames a call.
@@ -15,8 +15,10 @@ Rules of this module:
 
 import asyncio
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -30,6 +32,7 @@ from sharing.schema import MAX_FRAME_BYTES
 from sharing.settings import SettingsError
 
 ZAP_ENDPOINT = "inproc://zeromq.zap.01"
+FIXED_PORTS = range(12_000, 32_000)
 MONITORED = {
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "handshake-protocol",
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "handshake-broken",
@@ -168,10 +171,19 @@ class Egress(_Endpoint):
     def __init__(self, hub: "Hub", kind: int, peer: str | None) -> None:
         super().__init__(hub, kind, peer)
         self.subscribed = False
+        self._disconnections = 0
         self.socket.setsockopt(zmq.XPUB_NODROP, 1)
+        self.socket.setsockopt(zmq.XPUB_VERBOSER, 1)
 
     def notice(self) -> bool:
-        """Take in who has come and gone; whether anybody is subscribed now."""
+        """Take in who has come and gone; whether anybody is subscribed now.
+
+        A socket that connects keeps its peer's subscriptions over a lost connection, so that the loss
+        itself has to be looked at; the peer subscribes again when it is back.
+        """
+        if self.peer is not None and self.counters["disconnected"] > self._disconnections:
+            self._disconnections = self.counters["disconnected"]
+            self.subscribed = False
         for frames, _ in self._received():
             event = frames[0].bytes
             if event[:1] in (b"\x00", b"\x01"):
@@ -360,3 +372,25 @@ def _user_id(frame: zmq.Frame) -> str | None:
         return str(frame.get("User-Id"))
     except zmq.ZMQError:
         return None
+
+
+def free_endpoints(count: int) -> list[str]:
+    """`count` different TCP endpoints on loopback that nobody listens on now.
+
+    They lie below the ports that systems hand out to clients, of which one that retries could be given the
+    very port it tries to reach. Raises SettingsError when there are not enough.
+    """
+    first = FIXED_PORTS.start + os.getpid() * 64 % len(FIXED_PORTS)
+    candidates = (*range(first, FIXED_PORTS.stop), *range(FIXED_PORTS.start, first))
+    found: list[str] = []
+    with zmq.Context() as context, ExitStack() as stack:
+        for port in candidates:
+            if len(found) == count:
+                return found
+            socket = stack.enter_context(context.socket(zmq.PULL))
+            try:
+                socket.bind(f"tcp://127.0.0.1:{port}")
+                found.append(f"tcp://127.0.0.1:{port}")
+            except zmq.ZMQError:
+                socket.close()
+    raise SettingsError(f"fewer than {count} free ports on loopback")

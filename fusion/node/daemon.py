@@ -111,7 +111,7 @@ class Node:
         for inlet in self._inlets:
             inlet.subscribe()
         self._status.write("ready")
-        clock = await until(started(self._settings.clock), stop)
+        clock = await until(started(self._settings.clock), stop, self._hub)
         if clock is None:
             return
         until_ns = self._settings.clock.until_ns

@@ -1,14 +1,13 @@
 """Keys and hubs for tests on loopback."""
 
 import asyncio
-import socket
 import time
 from contextlib import AsyncExitStack
 
 import pytest
 
 from sharing.keys import Directory
-from sharing.transport import Hub, new_pair
+from sharing.transport import Hub, free_endpoints, new_pair
 
 NAMES = ("KOR.emulator", "KOR.guard", "KOR.node", "JPN.node", "USA.node")
 PATIENCE_S = 10.0
@@ -29,12 +28,8 @@ def directory(pairs):
 def free_port():
     """A function giving TCP endpoints that nobody listens on."""
 
-    def free():
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-
-    return free
+    endpoints = iter(free_endpoints(12))
+    return lambda: next(endpoints)
 
 
 @pytest.fixture

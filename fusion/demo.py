@@ -1,0 +1,297 @@
+"""``sharedsky demo``: one live exercise, then what withholding a feed would have cost in that very event.
+
+The live part runs as processes over ZeroMQ (`fusion.exercise`). Its recordings are merged into one session,
+and both arrangements are run on that session from its stamps, so that this machine's jitter costs nobody
+anything. The live settled pictures must be those of the first run; where items came too late for that, they
+must come out of each nation's recorded arrivals. It is one draw: intervals need many seeds
+(`fusion.study.seeds`).
+"""
+
+import hashlib
+import json
+import platform
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from configs import resolve
+from fusion.arms import by_recipient, entries, run_arm
+from fusion.exercise import Exercise, ExerciseError, Plan, planned
+from fusion.node.latency import Latency
+from fusion.regions import load_regions
+from fusion.scoring import cost
+from fusion.session import Regions, Session
+from fusion.tables import arm_table, number, plain_table, show
+from fusion.verify import verify
+from sensors.scenario import load_scenario
+from sharing.clock import monotonic_ns
+from sharing.messages import NATIONS, RECIPIENTS, Picture, S
+from sharing.policy import Policy
+from sharing.recording import Recording, merge
+from sharing.settings import load_policy
+from sharing.wire import encode
+
+LOOK_S = 0.5
+"""Wall seconds between looks at the processes."""
+PLAIN_EVERY = 20
+"""Looks between two lines where there is no terminal."""
+COLUMNS = (
+    "node", "own items", "partners' items", "released to others", "tracks", "warned of", "lost", "refused",
+    "latency p99, ms",
+)  # fmt: skip
+Summary = dict[str, Any]
+
+
+def run(
+    scenario: str, policy: str, against: str, speed: float, seed: int | None, out: Path, quiet: bool = False
+) -> Summary:
+    """Exercise `scenario` under `policy` and compare with `against`: session.mcap and summary.json in `out`.
+
+    `seed` is the scenario's own unless given; the cost table is printed unless `quiet`. Raises
+    SettingsError for whatever cannot be used, ExerciseError when a process fails or the live pictures are
+    not those of their replay.
+    """
+    path = resolve("scenarios", scenario)
+    arrangement, other = (load_policy(resolve("policies", name)) for name in (policy, against))
+    flown = load_scenario(str(path))
+    regions = tuple(resolve("regions", name) for name in flown.regions)
+    draw = flown.seed_default if seed is None else seed
+    about = {"code_version": _version(), "backend": "compiled", "machine": platform.machine()}
+    plan = planned(flown, path, arrangement, draw, speed, regions, about)
+    out.mkdir(parents=True, exist_ok=True)
+    session = out / "session.mcap"
+    with tempfile.TemporaryDirectory(prefix="sharedsky-") as folder, _sigterm_raises():
+        with Exercise(plan, Path(folder)) as exercise:
+            begun_ns = monotonic_ns()
+            statuses = _watch(exercise, Console(stderr=True))
+            wall_s = (monotonic_ns() - begun_ns) / 1e9
+        merge(exercise.recordings(), session, plan.metadata, _exercise_only(plan))
+    judged = _judge(session, arrangement.name, other.text)
+    summary = _summary(plan, other.name, wall_s, statuses, judged)
+    part = out / "summary.json.part"
+    part.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
+    part.replace(out / "summary.json")
+    if not quiet:
+        _show(summary, arrangement.name, other.name, out)
+    return summary
+
+
+# ------------------------------------------------------------------------------------------ the live part
+
+
+def _watch(exercise: Exercise, console: Console) -> dict[str, dict[str, Any]]:
+    """Start the exercise and show it until everybody has ended; the last statuses."""
+    plan = exercise.plan
+    what = f"{plan.policy.name}, {plan.speed:g} times real time, seed {plan.seed}"
+    console.print(f"{plan.scenario.title}: {what}")
+    exercise.start()
+    looks = 0
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while exercise.running():
+            statuses = exercise.statuses()
+            if console.is_terminal:
+                live.update(_view(plan, statuses), refresh=True)
+            elif looks % PLAIN_EVERY == 0:
+                console.print(_line(statuses))
+            looks += 1
+            time.sleep(LOOK_S)
+    statuses = exercise.statuses()
+    console.print(_line(statuses))
+    return statuses
+
+
+def _line(statuses: Mapping[str, Mapping[str, Any]]) -> str:
+    """The exercise in one line, for logs."""
+    parts = []
+    for nation in RECIPIENTS:
+        status = statuses[f"{nation}.node"]
+        warnings = sum(status.get("warnings", {}).values())
+        parts.append(f"{nation} {status.get('tracks', 0)} tracks {warnings} warnings")
+    t_ns = max(status.get("t_ns", 0) for status in statuses.values())
+    lost = sum(status.get("lost", 0) for status in statuses.values())
+    return f"T{t_ns / S:+.0f} s  " + "  ".join(parts) + f"  lost {lost}"
+
+
+def _view(plan: Plan, statuses: Mapping[str, Mapping[str, Any]]) -> Table:
+    """The terminal view: one row per node."""
+    t_ns = max(status.get("t_ns", plan.scenario.t_start_ns) for status in statuses.values())
+    title = f"{plan.scenario.title}   T{t_ns / S:+.0f} s of {plan.until_s:.0f}   {plan.speed:g}×"
+    table = Table(title=title, caption="SIMULATED, NOTIONAL", title_justify="left", caption_justify="left")
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in ("node", "warned of") else "right")
+    for nation in RECIPIENTS:
+        table.add_row(nation, *_cells(nation, statuses))
+    return table
+
+
+def _cells(nation: str, statuses: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    node, guard = statuses[f"{nation}.node"], statuses.get(f"{nation}.guard", {})
+    received: dict[str, int] = node.get("received", {})
+    own = sum(n for feed, n in received.items() if feed.startswith(f"{nation}/"))
+    yield str(own)
+    yield str(sum(received.values()) - own)
+    yield str(sum(sum(sent.values()) for sent in guard.get("released", {}).values()))
+    yield str(node.get("tracks", 0))
+    yield ", ".join(node.get("warnings", {})) or "–"
+    yield str(node.get("lost", 0))
+    yield str(sum(node.get("refused", {}).values()))
+    p99 = node.get("latency_ms", {}).get("p99")
+    yield "–" if p99 is None else f"{p99:.1f}"
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Let SIGTERM end the demo as Ctrl-C does, so that nothing is left running."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exercise_only(plan: Plan) -> Iterator[tuple[str, bytes, int]]:
+    """What the merged session holds beside the nodes' recordings: the arrangement and the truth."""
+    t_ns = plan.scenario.t_start_ns
+    yield "policy", plan.policy.text.encode(), t_ns
+    for truth in plan.scenario.truth:
+        yield "truth", encode("truth", truth), t_ns
+
+
+def _version() -> str:
+    try:
+        return version("sharedsky")
+    except PackageNotFoundError:
+        return "from source"
+
+
+# ----------------------------------------------------------------------------------------- the judgement
+
+
+def _judge(session: Path, policy: str, against: str) -> Summary:
+    """Run both arms of the session, side by side, and hold the live pictures against the first.
+
+    `against` is an arrangement's text. The result has a summary's ``arms`` and ``session_sha256``. Raises
+    ExerciseError when the live pictures are not what the nodes' own arrivals give.
+    """
+    console = Console(stderr=True)
+    with (
+        console.status("running both arrangements on the recorded session"),
+        ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool,
+    ):
+        running = [pool.submit(_arm, session, text) for text in (None, against)]
+        recorded, digest = _live_hashes(session), Session.load(session).sha256()
+        arms = dict(arm.result() for arm in running)
+    late = [n for n in RECIPIENTS if recorded[n] != arms[policy][n]["picture_sha256"]]
+    if late:
+        difference = verify(session, regions=_regions(session)).difference
+        if difference is not None:
+            raise ExerciseError(f"{session}: live and replay differ: {difference}")
+        console.print(
+            f"note: {', '.join(late)} refused items that this machine delivered too late: the live settled "
+            "pictures are those of the arrivals, the tables below are from the stamps"
+        )
+    return {"arms": arms, "session_sha256": digest}
+
+
+def _arm(session: Path, against: str | None) -> tuple[str, dict[str, Any]]:
+    """The name of an arrangement (None: the session's own) and the metrics M of every nation under it."""
+    held = Session.load(session)
+    policy = held.policy if against is None else Policy.parse(against, "against")
+    arm = run_arm(held, policy, regions=_regions(session))
+    return policy.name, {nation: score.metrics for nation, score in arm.scores.items()}
+
+
+def _regions(session: Path) -> Regions:
+    """The warning regions that a session names, by recipient."""
+    with Recording.open(session) as recording:
+        names = recording.metadata["regions"].split()
+    return by_recipient([region for name in names for region in load_regions(resolve("regions", name))])
+
+
+def _live_hashes(session: Path) -> dict[str, str]:
+    """The hash over each nation's recorded settled pictures, in order."""
+    digests = {nation: hashlib.sha256() for nation in RECIPIENTS}
+    for entry in entries(session):
+        if isinstance(entry.message, Picture) and entry.message.picture == "settled":
+            digests[entry.nation].update(entry.bytes())
+    return {nation: digest.hexdigest() for nation, digest in digests.items()}
+
+
+# ------------------------------------------------------------------------------------------- the summary
+
+
+def _summary(
+    plan: Plan, against: str, wall_s: float, statuses: Mapping[str, Any], judged: Summary
+) -> Summary:
+    """The document summary.json (contract.md)."""
+    arms = judged["arms"]
+    return {
+        "scenario": plan.scenario.name,
+        "seed": plan.seed,
+        "speed": plan.speed,
+        "sim_s": (plan.scenario.t_end_ns - plan.scenario.t_start_ns) / S,
+        "wall_s": wall_s,
+        "backend": "compiled",
+        "session_sha256": judged["session_sha256"],
+        "feeds": _feeds(statuses),
+        "arms": arms,
+        "cost": {n: cost(arms[plan.policy.name][n], arms[against][n]) for n in RECIPIENTS},
+        "latency_ms": _latency(statuses),
+    }
+
+
+def _feeds(statuses: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What became of every feed; ``lost`` counts what is missing at its own node and at its recipients."""
+    feeds = {}
+    for nation in NATIONS:
+        own = statuses[f"{nation}.node"]["received"]
+        released = statuses[f"{nation}.guard"]["released"]
+        for topic, published in statuses[f"{nation}.emulator"]["published"].items():
+            feed = topic.removeprefix("feed/")
+            sensor = feed.partition("/")[2]
+            out = {to: sent.get(f"released/{nation}/{to}/{sensor}", 0) for to, sent in released.items()}
+            arrived = sum(statuses[f"{to}.node"]["received"].get(feed, 0) for to in out)
+            received = own.get(feed, 0)
+            lost = published - received + sum(out.values()) - arrived
+            feeds[feed] = {"published": published, "received": received, "lost": lost, "released_to": out}
+    return feeds
+
+
+def _latency(statuses: Mapping[str, Any]) -> dict[str, float | None]:
+    """Receipt to published update, over all nodes."""
+    whole = Latency()
+    for nation in RECIPIENTS:
+        node = statuses[f"{nation}.node"]
+        whole.merge(node["latency_counts"], node["latency_ms"]["max"] or 0.0)
+    return whole.summary()
+
+
+def _show(summary: Summary, policy: str, against: str, out: Path) -> None:
+    """The arms and the cost table on stdout."""
+    for name in dict.fromkeys((policy, against)):
+        show(arm_table(f"{summary['scenario']}, {name}", summary["arms"][name]))
+    columns = ("nation", "warning lead lost, s", "impact ellipse, ×", "custody lost", "raid fraction lost")
+    forms = (".0f", ".2f", ".3f", ".3f")
+    rows = [
+        (nation, *(number(value, form) for value, form in zip(costs.values(), forms, strict=True)))
+        for nation, costs in summary["cost"].items()
+    ]
+    title = f"What {against} costs, compared with {policy} (one draw, seed {summary['seed']})"
+    show(plain_table(title, columns, rows))
+    lost = sum(feed["lost"] for feed in summary["feeds"].values())
+    print(f"{out / 'session.mcap'}, {out / 'summary.json'}; {lost} messages lost")

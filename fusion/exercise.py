@@ -1,0 +1,288 @@
+"""One live exercise on this machine: emulators, guards and nodes as processes of their own, and their end.
+
+Rules of this module:
+
+- Keys are made for this exercise and lie, with everything else, in a folder that only its owner can enter.
+- Processes run in sessions of their own, so that a Ctrl-C reaches this one alone; it ends the others, by
+  their ids, whatever happens.
+- Nobody starts the clock before everybody is ready: then one start file gives all the same epoch.
+- Nodes yield to emulators and guards (`niceness`): a node that was delayed catches up without loss, since
+  its ticks wait for its data, but what leaves a publisher late is late for everybody.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from fusion.node.config import NodeConfig, Partner, Publish
+from fusion.node.config import Own as NodeOwn
+from fusion.regions import load_regions
+from fusion.session import describe, horizon_of
+from sensors.emulator import EmulatorConfig, Link
+from sensors.scenario import Scenario
+from sharing import guard
+from sharing.clock import ClockConfig, write_start
+from sharing.guard import GuardConfig, entitled
+from sharing.keys import KeysConfig, write_pair
+from sharing.messages import COALITION, NATIONS, RECIPIENTS, S
+from sharing.policy import Policy
+from sharing.settings import SettingsError
+from sharing.transport import free_endpoints, new_pair
+
+READY_S = 120.0
+"""Wall seconds within which everybody must be ready."""
+START_IN_S = 0.3
+END_S = 5.0
+"""Wall seconds that a process gets to end when told to."""
+NODE_NICENESS = 5
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+class ExerciseError(SettingsError):
+    """A process of the exercise has failed: one line with its name and its last word."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is exercised. `metadata` goes into every recording."""
+
+    scenario: Scenario
+    scenario_path: Path
+    policy: Policy
+    seed: int
+    speed: float
+    region_paths: tuple[Path, ...]
+    metadata: Mapping[str, str]
+
+    @property
+    def until_s(self) -> float:
+        """When the last settled picture is made."""
+        return self.scenario.t_end_ns / S + horizon_of(self.policy)
+
+
+def planned(
+    scenario: Scenario,
+    path: Path,
+    policy: Policy,
+    seed: int,
+    speed: float,
+    regions: tuple[Path, ...],
+    more: Mapping[str, str],
+) -> Plan:
+    """The plan of an exercise; `more` is added to what the recordings say of themselves."""
+    about = {**describe(scenario, seed, policy), **more, "speed": f"{speed:g}"}
+    return Plan(scenario, path.resolve(), policy, seed, speed, regions, about)
+
+
+@dataclass
+class Exercise:
+    """A running exercise; a context manager that leaves nothing running. `folder` must be private."""
+
+    plan: Plan
+    folder: Path
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        (self.folder / "public").mkdir()
+        self._ports: dict[str, str] = {}
+        self._layout()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End every process that still runs, by its id."""
+        running = [process for process in self.processes.values() if process.poll() is None]
+        for process in running:
+            process.terminate()
+        end = time.monotonic() + END_S
+        for process in running:
+            try:
+                process.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def start(self) -> None:
+        """Start every process, wait until all are ready, and let the clock run. Raises ExerciseError."""
+        for nation in RECIPIENTS:
+            self._spawn(f"{nation}.node", "node")
+        for nation in NATIONS:
+            self._spawn(f"{nation}.guard", "guard")
+            scenario = str(self.plan.scenario_path)
+            self._spawn(f"{nation}.emulator", "emulator", "--nation", nation, "--scenario", scenario)
+        end = time.monotonic() + READY_S
+        while not self.all_say("ready"):
+            if not self.running() or time.monotonic() > end:
+                waiting = [name for name, status in self.statuses().items() if status.get("state") != "ready"]
+                raise ExerciseError(f"not ready after {READY_S:g} s: {', '.join(waiting)}")
+            time.sleep(0.05)
+        write_start(self.folder / "start.json", self.plan.speed, START_IN_S)
+
+    def running(self) -> bool:
+        """Whether any process still runs. Raises ExerciseError when one has failed."""
+        for name, process in self.processes.items():
+            if process.poll():
+                raise ExerciseError(f"{name} ended with {process.returncode}: {self._last_word(name)}")
+        return any(process.poll() is None for process in self.processes.values())
+
+    def statuses(self) -> dict[str, dict[str, Any]]:
+        """What every process says of itself; empty where it has said nothing yet."""
+        return {name: _read(self.folder / f"{name}.json") for name in self.processes}
+
+    def all_say(self, state: str) -> bool:
+        """Whether every process is in `state`."""
+        return all(status.get("state") == state for status in self.statuses().values())
+
+    def recordings(self) -> list[Path]:
+        """The nodes' recordings, in the order of RECIPIENTS."""
+        return [self.folder / f"{nation}.mcap" for nation in RECIPIENTS]
+
+    # ------------------------------------------------------------------------------------ configuration
+
+    def _layout(self) -> None:
+        """Keys, ports and one TOML file for every process."""
+        for nation in RECIPIENTS:
+            roles = ("node", "view") if nation == COALITION else ("node", "view", "guard", "emulator")
+            for role in roles:
+                write_pair(self.folder, self.folder / "public", new_pair(f"{nation}.{role}"))
+        names = list(self._endpoint_names())
+        self._ports = dict(zip(names, free_endpoints(len(names)), strict=True))
+        self._policy = self.folder / "policy.toml"
+        self._policy.write_text(self.plan.policy.text, encoding="utf-8")
+        for nation in NATIONS:
+            self._write(f"{nation}.emulator", self._emulator(nation))
+            self._write(f"{nation}.guard", self._guard(nation))
+        for nation in RECIPIENTS:
+            self._write(f"{nation}.node", self._node(nation))
+
+    def _endpoint_names(self) -> Iterator[str]:
+        for nation in NATIONS:
+            yield from (f"{nation}.node in", f"{nation}.guard in", f"{nation}.emulator backfill")
+            for other in entitled(self.plan.policy, nation):
+                yield from (f"{nation}>{other}", f"{nation}>{other} backfill")
+        for nation in RECIPIENTS:
+            yield from (f"{nation} pictures", f"{nation} snapshots")
+
+    def _emulator(self, nation: str) -> EmulatorConfig:
+        peers = (f"{nation}.node", f"{nation}.guard")
+        return EmulatorConfig(
+            clock=self._clock(),
+            keys=self._keys(f"{nation}.emulator"),
+            links=tuple(Link(peer, self._ports[f"{peer} in"]) for peer in peers),
+            backfill=self._ports[f"{nation}.emulator backfill"],
+            seed=self.plan.seed,
+            status=str(self.folder / f"{nation}.emulator.json"),
+        )
+
+    def _guard(self, nation: str) -> GuardConfig:
+        return GuardConfig(
+            nation=nation,
+            policy=str(self._policy),
+            clock=self._clock(),
+            keys=self._keys(f"{nation}.guard"),
+            own=guard.Own(
+                f"{nation}.emulator",
+                self._ports[f"{nation}.guard in"],
+                self._ports[f"{nation}.emulator backfill"],
+            ),
+            recipients=tuple(
+                guard.Recipient(
+                    other,
+                    f"{other}.node",
+                    self._ports[f"{nation}>{other}"],
+                    self._ports[f"{nation}>{other} backfill"],
+                )
+                for other in entitled(self.plan.policy, nation)
+            ),
+            seed=self.plan.seed,
+            status=str(self.folder / f"{nation}.guard.json"),
+        )
+
+    def _node(self, nation: str) -> NodeConfig:
+        emulator, ports = f"{nation}.emulator", self._ports
+        own = None
+        if nation in NATIONS:
+            own = NodeOwn(emulator, ports[f"{nation}.node in"], ports[f"{emulator} backfill"])
+        return NodeConfig(
+            nation=nation,
+            recording=str(self.folder / f"{nation}.mcap"),
+            clock=self._clock(),
+            keys=self._keys(f"{nation}.node"),
+            own=own,
+            partners=tuple(
+                Partner(o, f"{o}.guard", ports[f"{o}>{nation}"], ports[f"{o}>{nation} backfill"])
+                for o in NATIONS
+                if nation in entitled(self.plan.policy, o)
+            ),
+            publish=Publish(ports[f"{nation} pictures"], ports[f"{nation} snapshots"], (f"{nation}.view",)),
+            regions=tuple(str(path) for path in self.plan.region_paths if _concerns(path, nation)),
+            horizon_s=horizon_of(self.plan.policy),
+            niceness=NODE_NICENESS,
+            status=str(self.folder / f"{nation}.node.json"),
+            metadata=dict(self.plan.metadata),
+        )
+
+    def _clock(self) -> ClockConfig:
+        return ClockConfig(
+            t_start_s=self.plan.scenario.t_start_ns / S,
+            until_s=self.plan.until_s,
+            start_file=str(self.folder / "start.json"),
+            wait_s=2 * READY_S,
+        )
+
+    def _keys(self, name: str) -> KeysConfig:
+        return KeysConfig(str(self.folder / f"{name}.key"), str(self.folder / "public"))
+
+    def _write(self, name: str, config: msgspec.Struct) -> None:
+        text = "\n".join(f"{k} = {_toml(v)}" for k, v in msgspec.to_builtins(config).items() if v is not None)
+        (self.folder / f"{name}.toml").write_text(text + "\n", encoding="utf-8")
+
+    # ---------------------------------------------------------------------------------------- processes
+
+    def _spawn(self, name: str, *command: str) -> None:
+        config = str(self.folder / f"{name}.toml")
+        with (self.folder / f"{name}.err").open("wb") as errors:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "fusion.cli", *command, "--config", config],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                env={**os.environ, **ENVIRONMENT},
+                start_new_session=True,
+            )
+
+    def _last_word(self, name: str) -> str:
+        lines = (self.folder / f"{name}.err").read_text(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _concerns(path: Path, nation: str) -> bool:
+    return nation == COALITION or any(region.nation == nation for region in load_regions(path))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    return answer
+
+
+def _toml(value: Any) -> str:
+    """A TOML value in one line; JSON's texts, numbers and truth values are TOML's too."""
+    if isinstance(value, dict):
+        inner = ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items() if v is not None)
+        return f"{{ {inner} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
