@@ -1,7 +1,8 @@
 """From the tracker's state to a picture message.
 
 Pictures hold confirmed and coasting tracks, in the order of their ids. Launch and impact points are worked
-out when a track is new, changes its status or mode, and every ten seconds; a `Painter` keeps them between.
+out when a track is new, changes its status or mode, and every ten seconds; a `Painter` keeps them between,
+and of the launch points it keeps the surest.
 The as-known and the settled picture have a painter each, since they see different states.
 """
 
@@ -91,8 +92,8 @@ class Painter:
                 outlooks[track_id] = known
                 continue
             launch = known.launch if known else None
-            if known is None and basis[1] == POWERED:
-                launch = estimate_launch(t_ns, state[row], covariance[row], rules)
+            if basis[1] == POWERED:
+                launch = _better(launch, estimate_launch(t_ns, state[row], covariance[row], rules))
             impact = None
             if basis[1] in (COAST, REENTRY):
                 impact = predict_impact(t_ns, state[row], covariance[row], rules)
@@ -100,6 +101,14 @@ class Painter:
                 self.fresh.append((track_id, impact))
             outlooks[track_id] = Outlook(launch, impact, basis)
         self.outlooks = outlooks
+
+
+def _better(old: GroundPoint | None, new: GroundPoint | None) -> GroundPoint | None:
+    """The point with the smaller ellipse."""
+    if old is None or new is None:
+        return old or new
+    area = [p.covariance_m2[0] + p.covariance_m2[2] for p in (old, new)]
+    return new if area[1] < area[0] else old
 
 
 def _ends(name: str, points: list[GroundPoint | None]) -> dict[str, Any]:

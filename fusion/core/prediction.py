@@ -117,7 +117,8 @@ def estimate_launch(
 ) -> GroundPoint | None:
     """Launch point of a track in boost with ECEF `state` (6,) and `covariance` (6, 6) at `t_ns`.
 
-    None for a track too high or not climbing: it says nothing of its launch.
+    Position and velocity errors are taken as isotropic. None for a track too high or not climbing: it says
+    nothing of its launch.
     """
     lat, lon, height = geodetic(np.ascontiguousarray(state[None, :3]))
     sin_lat, cos_lat, sin_lon, cos_lon = sin(lat)[0], cos(lat)[0], sin(lon)[0], cos(lon)[0]
@@ -131,11 +132,11 @@ def estimate_launch(
     east_m, north_m = -east * covered, -north * covered
     east_spread, north_spread = east * rules.launch_spread * back_s, north * rules.launch_spread * back_s
     position = (covariance[0, 0] + covariance[1, 1] + covariance[2, 2]) / 3.0
-    ground = (
-        position + east_spread * east_spread,
-        east_spread * north_spread,
-        position + north_spread * north_spread,
-    )
+    velocity = (covariance[3, 3] + covariance[4, 4] + covariance[5, 5]) / 3.0
+    # Errors of the horizontal velocity act by the time gone back, those of the climb by that and the slope.
+    slope2 = (east * east + north * north) / (up * up)
+    blur = position + velocity * covered * covered * (1.0 + slope2)
+    ground = (blur + (east * spread) ** 2, east * north * spread**2, blur + (north * spread) ** 2)
     radius_m = 6_371_000.0
     speed = float(np.sqrt(vx * vx + vy * vy + vz * vz))
     climb = float(np.sqrt(east_m * east_m + north_m * north_m + height[0] * height[0]))
