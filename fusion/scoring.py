@@ -37,6 +37,8 @@ GATE_SIGMAS = 5.0
 CHI2_2D, CHI2_3D = 5.991464547107979, 7.814727903251179
 """95 % points of χ² with two and three degrees of freedom."""
 UPPER = np.triu_indices(6)
+NOTHING = np.empty(0, np.int64), np.empty((0, 6)), np.empty((0, 21))
+"""Ids, states and covariances of an empty picture: a quiet day has many."""
 
 Metrics = dict[str, Any]
 
@@ -135,6 +137,8 @@ class Scorer:
 
     def _keep(self, picture: Picture) -> _Shown:
         rows = np.flatnonzero(picture.status >= 1)
+        if not len(rows):
+            return _Shown(picture.t_valid_ns, *NOTHING, {})
         impacts = {}
         if picture.t_valid_ns in self._judged:
             for k, row in enumerate(picture.impact_row.tolist()):
