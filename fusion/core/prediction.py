@@ -136,7 +136,11 @@ def estimate_launch(
     # Errors of the horizontal velocity act by the time gone back, those of the climb by that and the slope.
     slope2 = (east * east + north * north) / (up * up)
     blur = position + velocity * covered * covered * (1.0 + slope2)
-    ground = (blur + (east * spread) ** 2, east * north * spread**2, blur + (north * spread) ** 2)
+    ground = (
+        blur + east_spread * east_spread,
+        east_spread * north_spread,
+        blur + north_spread * north_spread,
+    )
     radius_m = 6_371_000.0
     speed = float(np.sqrt(vx * vx + vy * vy + vz * vz))
     climb = float(np.sqrt(east_m * east_m + north_m * north_m + height[0] * height[0]))
