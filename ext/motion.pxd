@@ -2,6 +2,9 @@
 
 Lane arrays: component-major, eight lanes innermost. State (6): position m, velocity m/s relative to the
 rotating Earth. `inverse_beta` (1): 1/β in m²/kg, used where `drag` is set.
+
+Two limits keep the tracks finite that no missile has made: drag slows by no more than the rate 1/h over a step
+of h seconds (more would make the step unstable), and within 5,000 km of the Earth's centre gravity falls to 0.
 """
 
 from libc.math cimport sqrt
@@ -11,6 +14,9 @@ from ext.lanes cimport LANES, ROW
 
 cdef extern from "earth.h" nogil:
     const double EARTH_GM, EARTH_A, EARTH_F, EARTH_E2, EARTH_J2, EARTH_OMEGA
+
+cdef enum:
+    INNERMOST_M = 5000000
 
 
 cdef inline double height(double r, double s) noexcept nogil:
@@ -42,14 +48,34 @@ cdef inline double log_density(double height_m, double *slope) noexcept nogil:
     return value + rate * (bounded - u)
 
 
-cdef inline void acceleration(const double *x, const double *inverse_beta, bint drag, double *a) noexcept nogil:
-    """Acceleration a (3) of the states x (6), in the rotating frame."""
+cdef inline double squared_radius(const double *x) noexcept nogil:
+    """Square of the distance from the Earth's centre of the position in one lane, INNERMOST_M at least."""
+    cdef double r2 = x[0] * x[0] + x[8] * x[8] + x[16] * x[16]
+    cdef double least = <double>INNERMOST_M * INNERMOST_M
+    return r2 if r2 > least else least
+
+
+cdef inline void drag_rate(const double *x, const double *h, const double *inverse_beta, double *rate) noexcept nogil:
+    """Rate ½ρ/β |v| (1), 1/s, at which drag slows the states x (6), 1/h at most."""
     cdef Py_ssize_t l
-    cdef double r2, r, u, k, s2, d, slope
+    cdef double r, slope
     for l in range(LANES):
-        r2 = x[l] * x[l] + x[8 + l] * x[8 + l] + x[16 + l] * x[16 + l]
-        r = sqrt(r2)
-        u = EARTH_GM / (r2 * r)
+        r = sqrt(squared_radius(x + l))
+        r = 0.5 * inverse_beta[l] * c_exp(log_density(height(r, x[16 + l] / r), &slope)) * sqrt(
+            x[24 + l] * x[24 + l] + x[32 + l] * x[32 + l] + x[40 + l] * x[40 + l])
+        rate[l] = r if r * h[l] < 1.0 else 1.0 / h[l]
+
+
+cdef inline void acceleration(
+    const double *x, const double *h, const double *inverse_beta, bint drag, double *a
+) noexcept nogil:
+    """Acceleration a (3) of the states x (6), in the rotating frame, during a step of h (1) seconds."""
+    cdef double rate[8]
+    cdef Py_ssize_t l
+    cdef double r2, u, k, s2, d
+    for l in range(LANES):
+        r2 = squared_radius(x + l)
+        u = EARTH_GM / (r2 * sqrt(r2))
         k = 1.5 * EARTH_J2 * EARTH_A * EARTH_A / r2
         s2 = x[16 + l] * x[16 + l] / r2
         d = EARTH_OMEGA * EARTH_OMEGA - u * (1.0 + k * (1.0 - 5.0 * s2))
@@ -57,23 +83,11 @@ cdef inline void acceleration(const double *x, const double *inverse_beta, bint 
         a[8 + l] = d * x[8 + l] - 2.0 * EARTH_OMEGA * x[24 + l]
         a[16 + l] = -u * (1.0 + k * (3.0 - 5.0 * s2)) * x[16 + l]
     if drag:
+        drag_rate(x, h, inverse_beta, rate)
         for l in range(LANES):
-            r = sqrt(x[l] * x[l] + x[8 + l] * x[8 + l] + x[16 + l] * x[16 + l])
-            d = 0.5 * inverse_beta[l] * c_exp(log_density(height(r, x[16 + l] / r), &slope)) * sqrt(
-                x[24 + l] * x[24 + l] + x[32 + l] * x[32 + l] + x[40 + l] * x[40 + l])
-            a[l] -= d * x[24 + l]
-            a[8 + l] -= d * x[32 + l]
-            a[16 + l] -= d * x[40 + l]
-
-
-cdef inline void drag_deceleration(const double *x, const double *inverse_beta, double *out) noexcept nogil:
-    """Strength ½ρ/β v² (1), m/s², of the drag on the states x (6)."""
-    cdef int l
-    cdef double r, slope
-    for l in range(LANES):
-        r = sqrt(x[l] * x[l] + x[8 + l] * x[8 + l] + x[16 + l] * x[16 + l])
-        out[l] = 0.5 * inverse_beta[l] * c_exp(log_density(height(r, x[16 + l] / r), &slope)) * (
-            x[24 + l] * x[24 + l] + x[32 + l] * x[32 + l] + x[40 + l] * x[40 + l])
+            a[l] -= rate[l] * x[24 + l]
+            a[8 + l] -= rate[l] * x[32 + l]
+            a[16 + l] -= rate[l] * x[40 + l]
 
 
 cdef inline void rk4(
@@ -87,22 +101,22 @@ cdef inline void rk4(
     cdef double second[48]
     cdef double last[48]
     cdef Py_ssize_t i, l
-    acceleration(x, inverse_beta, drag, a1)
+    acceleration(x, h, inverse_beta, drag, a1)
     for i in range(3):
         for l in range(LANES):
             second[i * 8 + l] = x[i * 8 + l] + 0.5 * h[l] * x[24 + i * 8 + l]
             second[24 + i * 8 + l] = x[24 + i * 8 + l] + 0.5 * h[l] * a1[i * 8 + l]
-    acceleration(second, inverse_beta, drag, a2)
+    acceleration(second, h, inverse_beta, drag, a2)
     for i in range(3):
         for l in range(LANES):
             middle[i * 8 + l] = x[i * 8 + l] + 0.5 * h[l] * second[24 + i * 8 + l]
             middle[24 + i * 8 + l] = x[24 + i * 8 + l] + 0.5 * h[l] * a2[i * 8 + l]
-    acceleration(middle, inverse_beta, drag, a3)
+    acceleration(middle, h, inverse_beta, drag, a3)
     for i in range(3):
         for l in range(LANES):
             last[i * 8 + l] = x[i * 8 + l] + h[l] * middle[24 + i * 8 + l]
             last[24 + i * 8 + l] = x[24 + i * 8 + l] + h[l] * a3[i * 8 + l]
-    acceleration(last, inverse_beta, drag, a4)
+    acceleration(last, h, inverse_beta, drag, a4)
     for i in range(3):
         for l in range(LANES):
             out[i * 8 + l] = x[i * 8 + l] + h[l] * (1.0 / 6.0) * (
@@ -111,12 +125,14 @@ cdef inline void rk4(
                 a1[i * 8 + l] + 2.0 * (a2[i * 8 + l] + a3[i * 8 + l]) + a4[i * 8 + l])
 
 
-cdef inline void gradient(const double *x, const double *inverse_beta, bint drag, double *g, double *w) noexcept nogil:
+cdef inline void gradient(
+    const double *x, const double *h, const double *inverse_beta, bint drag, double *g, double *w
+) noexcept nogil:
     """Derivatives of the acceleration at x (6): g (3, 3) by position, w (3, 3) by velocity."""
     cdef Py_ssize_t i, l
     cdef double r2, u, k, s2, f, p, q
     for l in range(LANES):
-        r2 = x[l] * x[l] + x[8 + l] * x[8 + l] + x[16 + l] * x[16 + l]
+        r2 = squared_radius(x + l)
         u = EARTH_GM / (r2 * sqrt(r2))
         k = 1.5 * EARTH_J2 * EARTH_A * EARTH_A / r2
         s2 = x[16 + l] * x[16 + l] / r2
@@ -138,22 +154,27 @@ cdef inline void gradient(const double *x, const double *inverse_beta, bint drag
         w[8 + l] = 2.0 * EARTH_OMEGA
         w[24 + l] = -2.0 * EARTH_OMEGA
     if drag:
-        drag_gradient(x, inverse_beta, g, w)
+        drag_gradient(x, h, inverse_beta, g, w)
 
 
-cdef inline void drag_gradient(const double *x, const double *inverse_beta, double *g, double *w) noexcept nogil:
+cdef inline void drag_gradient(
+    const double *x, const double *h, const double *inverse_beta, double *g, double *w
+) noexcept nogil:
     """Adds the derivatives of the drag -½ρ/β |v| v to g (3, 3) and w (3, 3)."""
     cdef double n[24]
-    cdef double d[8]
+    cdef double d[8]  # ½ρ/β; 0 where the rate is at its limit
     cdef double speed[8]
+    cdef double rate[8]
     cdef double r, s, slope, radial, axial, v2
     cdef Py_ssize_t i, j, l
     for l in range(LANES):
-        r = sqrt(x[l] * x[l] + x[8 + l] * x[8 + l] + x[16 + l] * x[16 + l])
+        r = sqrt(squared_radius(x + l))
         s = x[16 + l] / r
         d[l] = 0.5 * inverse_beta[l] * c_exp(log_density(height(r, s), &slope))
         v2 = x[24 + l] * x[24 + l] + x[32 + l] * x[32 + l] + x[40 + l] * x[40 + l]
         speed[l] = sqrt(v2 if v2 > 1e-12 else 1e-12)
+        rate[l] = d[l] * speed[l] if d[l] * speed[l] * h[l] < 1.0 else 1.0 / h[l]
+        d[l] = d[l] if d[l] * speed[l] * h[l] < 1.0 else 0.0
         axial = EARTH_A * EARTH_F * s * (2.0 + 3.0 * EARTH_F * (1.0 - 2.0 * s * s)) / r  # d(height)/ds / r
         radial = (1.0 - axial * s) / r
         n[l] = slope * radial * x[l]
@@ -165,7 +186,7 @@ cdef inline void drag_gradient(const double *x, const double *inverse_beta, doub
                 g[(i * 3 + j) * 8 + l] -= d[l] * speed[l] * x[24 + i * 8 + l] * n[j * 8 + l]
                 w[(i * 3 + j) * 8 + l] -= d[l] * x[24 + i * 8 + l] * x[24 + j * 8 + l] / speed[l]
         for l in range(LANES):
-            w[i * 32 + l] -= d[l] * speed[l]
+            w[i * 32 + l] -= rate[l]
 
 
 cdef inline void transition(
@@ -176,7 +197,7 @@ cdef inline void transition(
     cdef double w[72]
     cdef double one
     cdef int i, j, l, ij
-    gradient(middle, inverse_beta, drag, g, w)
+    gradient(middle, h, inverse_beta, drag, g, w)
     for i in range(3):
         for j in range(3):
             ij = (i * 3 + j) * 8

@@ -13,7 +13,7 @@ from ext.kalman cimport (
 )
 from ext.lanes cimport LANES
 from ext.measurement cimport innovate, measure
-from ext.motion cimport drag_deceleration, rk4, transition
+from ext.motion cimport drag_rate, rk4, transition
 
 cdef enum:
     LONGEST_STEP_S = 5  # of one Runge-Kutta step; a longer prediction takes equal steps
@@ -107,9 +107,10 @@ cdef inline void predict_mode(Work *w, int mode, const double *steps, int most) 
         for l in range(LANES):
             noise[l] = 0.0
         if drag:
-            drag_deceleration(middle, inverse_beta, noise)
+            drag_rate(middle, h, inverse_beta, noise)
         for l in range(LANES):
-            noise[l] = w.q[mode] + w.drag_noise_s * noise[l] * noise[l]
+            noise[l] = w.q[mode] + w.drag_noise_s * noise[l] * noise[l] * (
+                middle[24 + l] * middle[24 + l] + middle[32 + l] * middle[32 + l] + middle[40 + l] * middle[40 + l])
         propagate_covariance(p, phi, noise, h, active)
         for i in range(6):
             for l in range(LANES):

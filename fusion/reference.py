@@ -32,6 +32,7 @@ GM, A, F, J2, OMEGA = 3.986004418e14, 6378137.0, 1.0 / 298.257223563, 1.08262982
 Z = np.array([0.0, 0.0, 1.0])
 SPIN = np.cross(np.eye(3), OMEGA * Z)  # SPIN @ v = OMEGA Z x v
 LONGEST_STEP_S = 5.0
+INNERMOST_M = 5e6
 A_MAX_MPS2 = 100.0
 LOG_DENSITY = np.polynomial.Polynomial(
     (0.2329879964623152, -9.548367767734414, -13.057418361630011, -88.94378865088329, 458.9640020395871,
@@ -42,8 +43,8 @@ LOG_DENSITY = np.polynomial.Polynomial(
 
 def height_m(r: Floats) -> float:
     """Height over the ellipsoid, along the radius, to the second order of the flattening."""
-    s2 = (r[2] / np.linalg.norm(r)) ** 2
-    return float(np.linalg.norm(r) - A * (1 - F * s2 - 1.5 * F * F * s2 * (1 - s2)))
+    s2 = (r[2] / radius_m(r)) ** 2
+    return float(radius_m(r) - A * (1 - F * s2 - 1.5 * F * F * s2 * (1 - s2)))
 
 
 def density(r: Floats) -> tuple[float, float]:
@@ -55,20 +56,29 @@ def density(r: Floats) -> tuple[float, float]:
     return float(np.exp(value)), float(rate * 1e-5 if h > -0.02 else 0.0)
 
 
-def acceleration(x: Floats, inverse_beta: float) -> Floats:
-    """Acceleration (3) of a state (6): gravity with J2, rotating frame, drag."""
+def radius_m(r: Floats) -> float:
+    """Distance from the Earth's centre; INNERMOST_M at least, so that no track runs away within the Earth."""
+    return max(float(np.linalg.norm(r)), INNERMOST_M)
+
+
+def drag_rate(x: Floats, h: float, inverse_beta: float) -> float:
+    """Rate ½ρ/β |v|, 1/s, at which drag slows a state; 1/h at most, for a step of h seconds to be stable."""
+    return min(0.5 * density(x[:3])[0] * inverse_beta * float(np.linalg.norm(x[3:])), 1 / h)
+
+
+def acceleration(x: Floats, h: float, inverse_beta: float) -> Floats:
+    """Acceleration (3) of a state (6) during a step of h seconds: gravity with J2, rotating frame, drag."""
     r, v = x[:3], x[3:]
-    d = float(np.linalg.norm(r))
+    d = radius_m(r)
     k = 1.5 * J2 * (A / d) ** 2
     gravity = -GM / d**3 * ((1 + k * (1 - 5 * (r[2] / d) ** 2)) * r + 2 * k * r[2] * Z)
-    drag = -0.5 * density(r)[0] * inverse_beta * np.linalg.norm(v) * v
-    return np.asarray(gravity - SPIN @ (SPIN @ r) - 2 * SPIN @ v + drag)
+    return np.asarray(gravity - SPIN @ (SPIN @ r) - 2 * SPIN @ v - drag_rate(x, h, inverse_beta) * v)
 
 
-def derivative(x: Floats, inverse_beta: float) -> Floats:
+def derivative(x: Floats, h: float, inverse_beta: float) -> Floats:
     """Derivative (6, 6) of the motion (velocity, acceleration) by the state."""
     r, v = x[:3], x[3:]
-    d, speed = float(np.linalg.norm(r)), max(float(np.linalg.norm(v)), 1e-6)
+    d, speed = radius_m(r), max(float(np.linalg.norm(v)), 1e-6)
     s, k = r[2] / d, 1.5 * J2 * (A / d) ** 2
     grad_s = (Z - s * r / d) / d
     grad_k = -2 * k * r / d**2
@@ -80,8 +90,11 @@ def derivative(x: Floats, inverse_beta: float) -> Floats:
     rho, slope = density(r)
     up = r / d + A * (2 * F * s + 1.5 * F * F * (2 * s - 4 * s**3)) * grad_s
     half = 0.5 * rho * inverse_beta
-    by_r -= half * slope * speed * np.outer(v, up)
-    by_v = -2 * SPIN - half * (speed * np.eye(3) + np.outer(v, v) / speed)
+    if half * speed * h < 1:
+        by_r -= half * slope * speed * np.outer(v, up)
+        by_v = -2 * SPIN - half * (speed * np.eye(3) + np.outer(v, v) / speed)
+    else:
+        by_v = -2 * SPIN - np.eye(3) / h
     return np.block([[np.zeros((3, 3)), np.eye(3)], [by_r, by_v]])
 
 
@@ -142,17 +155,18 @@ class Mode(ExtendedKalmanFilter):
         steps = max(1, int(np.ceil(self.dt / LONGEST_STEP_S)))
         h = self.dt / steps
         for _ in range(steps):
-            k1 = self._flow(self.x[:6])
-            k2 = self._flow(self.x[:6] + h / 2 * k1)
+            k1 = self._flow(self.x[:6], h)
+            k2 = self._flow(self.x[:6] + h / 2 * k1, h)
             middle = self.x[:6] + h / 2 * k2
-            k3 = self._flow(middle)
-            k4 = self._flow(self.x[:6] + h * k3)
+            k3 = self._flow(middle, h)
+            k4 = self._flow(self.x[:6] + h * k3, h)
             self._moved = self.x[:6] + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-            a = derivative(middle, self.inverse_beta) * h
+            a = derivative(middle, h, self.inverse_beta) * h
             self.F, self.Q = np.eye(len(self.x)), np.zeros((len(self.x),) * 2)
             self.F[:6, :6] = np.eye(6) + a + a @ a / 2
-            drag = 0.5 * density(middle[:3])[0] * self.inverse_beta * middle[3:] @ middle[3:]
-            white = np.array([[h**3 / 3, h**2 / 2], [h**2 / 2, h]]) * (self.q + self.drag_noise_s * drag**2)
+            drag = drag_rate(middle, h, self.inverse_beta) * middle[3:]
+            density_of_noise = self.q + self.drag_noise_s * drag @ drag
+            white = np.array([[h**3 / 3, h**2 / 2], [h**2 / 2, h]]) * density_of_noise
             self.Q[:6, :6] = np.kron(white, np.eye(3))
             super().predict(u)
 
@@ -160,8 +174,8 @@ class Mode(ExtendedKalmanFilter):
         """Called by filterpy's `predict`: the state is the integrated one, not F x."""
         self.x[:6] = self._moved
 
-    def _flow(self, x: Floats) -> Floats:
-        return np.concatenate([x[3:], acceleration(x, self.inverse_beta)])
+    def _flow(self, x: Floats, h: float) -> Floats:
+        return np.concatenate([x[3:], acceleration(x, h, self.inverse_beta)])
 
     def correct(self, nu: Floats, rows: Floats, noise: Floats, bias: Floats) -> None:
         """Scalar updates in order, linearised once: nu (3) at the prior, rows (3, n), noise (3) variances."""

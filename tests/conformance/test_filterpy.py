@@ -11,7 +11,7 @@ from filterpy.kalman import ExtendedKalmanFilter, IMMEstimator
 from ext.bank import TrackBank
 from ext.kalman import ekf_step
 from fusion.reference import FilterpyBank, Mode
-from tests.conformance.world import S, Radar, covariance, offset, scaled, site, state
+from tests.conformance.world import Radar, S, covariance, offset, scaled, site, state
 
 CASES = 1000
 SLOT = np.zeros(1, np.int32)
@@ -58,7 +58,7 @@ def test_predict_and_update_equal_filterpys_joint_ekf() -> None:
         want_x, want_p = joint_update(mode.x, mode.P, z, radar, mode.dt)
         got_x, got_p, _ = bank.estimate(SLOT)
         assert scaled(got_p[0], want_p) < 1e-10
-        assert offset(got_x[0], want_x, want_p) < 1e-8  # positions of 6e6 m in doubles, standard deviations of metres
+        assert offset(got_x[0], want_x, want_p) < 1e-8  # doubles resolve 1e-9 m at 6e6 m
 
 
 def test_consider_filter_equals_filterpys_augmented_one_with_its_bias_block_reset() -> None:

@@ -1,0 +1,172 @@
+"""Properties of the track bank: covariances stay so, tracks do not feel each other, nothing is lost."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ext import kalman, motion
+from ext.bank import TrackBank
+from tests.conformance.world import Radar, S, covariance, site, state
+
+RATES = [[0, 0.02, 0.001], [0.01, 0, 0.02], [0.01, 0.03, 0]]
+SIGMA = np.tile([30.0, 1e-3, 1e-3], (20, 1))
+seeds = st.integers(0, 2**32 - 1)
+
+
+def made(rng: np.random.Generator, tracks: int) -> tuple[TrackBank, list[Radar], np.ndarray]:
+    """A bank of some tracks with three sensors, and the truth."""
+    ground = site(rng)
+    bank = TrackBank(20, 3, [900.0, 0.01, 20.0], [0.0, 5000.0, 500.0], RATES, None, 10.0, 0.01, 5.0)
+    radars = [Radar.random(rng, ground) for _ in range(3)]
+    for i, radar in enumerate(radars):
+        radar.place(bank, sensor=i)
+    truth = np.array([state(rng, ground) for _ in range(tracks)])
+    for slot, x in enumerate(truth):
+        bank.start(slot, 0, radars[slot % 3].measure(x[:3], 0.0), SIGMA[0], slot % 3, 2500.0)
+    return bank, radars, truth
+
+
+def look(
+    bank: TrackBank, radar: Radar, sensor: int, truth: np.ndarray, slots: np.ndarray, t_s: float
+) -> None:
+    """One scan in which every track is seen."""
+    z = np.array([radar.measure(x[:3] + x[3:] * t_s, t_s) for x in truth])
+    bank.predict(slots, round(t_s * S))
+    bank.update(slots, slots, z, SIGMA[: len(z)].copy(), sensor)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seeds)
+def test_covariances_stay_symmetric_and_positive_definite(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    bank, radars, truth = made(rng, 5)
+    slots, t = np.arange(5, dtype=np.int32), 0.0
+    for step in range(30):
+        t += float(rng.choice([1e-3, 0.5, 3.0, 40.0]))
+        look(bank, radars[step % 3], step % 3, truth, slots, t)
+    for p in [bank.estimate(slots)[1], *(bank.mode_estimate(slots, k)[1] for k in range(3))]:
+        assert np.array_equal(p, p.transpose(0, 2, 1))
+        for one in p:
+            d = np.sqrt(np.diag(one))
+            assert np.linalg.eigvalsh(one / np.outer(d, d)).min() > 0
+    assert bank.estimate(slots)[2].sum(1) == pytest.approx(1.0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seeds)
+def test_a_track_does_not_feel_who_is_named_with_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    together, radars, truth = made(rng, 13)
+    alone = together.copy()
+    slots, t = np.arange(13, dtype=np.int32), 0.0
+    for step in range(8):
+        t += float(rng.choice([0.2, 2.0, 17.0]))
+        z = np.array([radars[step % 3].measure(x[:3] + x[3:] * t, t) for x in truth])
+        together.predict(slots, round(t * S))
+        nis = together.update(slots, slots, z, SIGMA[:13].copy(), step % 3)
+        for slot in rng.permutation(slots):
+            one = np.array([slot], np.int32)
+            alone.predict(one, round(t * S))
+            assert alone.update(one, one, z, SIGMA[:13].copy(), step % 3)[0] == nis[slot]
+    for a, b in zip(together.estimate(slots), alone.estimate(slots), strict=True):
+        assert np.array_equal(a, b)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seeds, st.booleans())
+def test_checkpoint_brings_everything_back(seed: int, pickled: bool) -> None:
+    rng = np.random.default_rng(seed)
+    bank, radars, truth = made(rng, 9)
+    slots = np.arange(9, dtype=np.int32)
+    look(bank, radars[1], 1, truth, slots, 1.0)
+    saved = bank.checkpoint()
+    look(bank, radars[2], 2, truth, slots, 2.5)
+    want = bank.estimate(slots)
+    bank.drop(4)
+    bank.start_state(15, 0, truth[0], covariance(rng))
+    bank.restore(pickle.loads(pickle.dumps(saved)) if pickled else saved)
+    assert list(np.flatnonzero(bank.alive)) == list(range(9)) and bank.used == 9
+    assert set(bank.times[:9]) == {S}
+    look(bank, radars[2], 2, truth, slots, 2.5)
+    for a, b in zip(want, bank.estimate(slots), strict=True):
+        assert np.array_equal(a, b)
+    with pytest.raises(ValueError, match="other arguments"):
+        TrackBank(20, 3, [1.0], [0.0], [[0.0]]).restore(saved)
+
+
+def test_looking_ahead_changes_nothing() -> None:
+    bank, radars, truth = made(np.random.default_rng(3), 9)
+    slots = np.arange(9, dtype=np.int32)
+    z = np.array([radars[0].measure(x[:3], 0.0) for x in truth])
+    before = bank.estimate(slots)
+    bank.gate(slots, slots, z, SIGMA[:9].copy(), 0, 4 * S)
+    ahead = bank.estimate_at(slots, 4 * S)
+    for a, b in zip(before, bank.estimate(slots), strict=True):
+        assert np.array_equal(a, b)
+    bank.predict(slots, 4 * S)
+    bank.predict(slots, 4 * S)
+    for a, b in zip(ahead, bank.estimate(slots), strict=True):
+        assert np.array_equal(a, b)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seeds, st.floats(0.1, 30.0), st.floats(0.1, 30.0))
+def test_two_predictions_compose(seed: int, first: float, second: float) -> None:
+    rng = np.random.default_rng(seed)
+    x, p, slot = state(rng, site(rng)), covariance(rng), np.zeros(1, np.int32)
+    one, two = TrackBank(1, 1, [5.0], [3000.0], [[0]]), TrackBank(1, 1, [5.0], [3000.0], [[0]])
+    one.start_state(0, 0, x, p)
+    two.start_state(0, 0, x, p)
+    one.predict(slot, round(first * S) + round(second * S))
+    two.predict(slot, round(first * S))
+    two.predict(slot, round(first * S) + round(second * S))
+    (x1, p1, _), (x2, p2, _) = one.estimate(slot), two.estimate(slot)
+    sigma = np.sqrt(np.diag(p1[0]))
+    assert np.abs(x1 - x2).max() < max(1.0, 1e-2 * sigma.max())
+    assert np.abs((p1 - p2)[0] / np.outer(sigma, sigma)).max() < 0.05
+
+
+@given(st.floats(-np.pi, np.pi), st.floats(-0.01, 0.01))
+@settings(max_examples=50, deadline=None)
+def test_the_azimuth_wraps(azimuth: float, error: float) -> None:
+    bank = TrackBank(1, 1, [1.0], [0.0], [[0]])
+    enu = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+    radar = Radar(np.array([6.371e6, 0.0, 0.0]), np.zeros(3), enu, np.array([30.0, 1e-3, 1e-3]))
+    radar.place(bank)
+    slot = np.zeros(1, np.int32)
+    bank.start(0, 0, [3e5, azimuth, 0.5], SIGMA[0], 0, 1000.0)
+    seen = (azimuth + error + np.pi) % (2 * np.pi) - np.pi
+    d2, _ = bank.gate(slot, slot, np.array([[3e5, seen, 0.5]]), SIGMA[:1].copy(), 0)
+    # twice the noise, and the bias that both plots share cancels
+    assert d2[0] == pytest.approx(error**2 / (2 * 1e-3**2), rel=1e-5, abs=1e-6)
+
+
+def test_doors_refuse_what_the_kernels_would_trust() -> None:
+    bank, _, truth = made(np.random.default_rng(5), 2)
+    slot, z, sigma = np.zeros(1, np.int32), np.array([[3e5, 0.0, 0.5]]), SIGMA[:1].copy()
+    cases = {
+        "int64": lambda: bank.predict(np.zeros(1, np.int64), S),
+        "living": lambda: bank.predict(np.array([7], np.int32), S),
+        "before": lambda: bank.predict(slot, -1),
+        "finite": lambda: bank.gate(slot, slot, z * np.nan, sigma, 0),
+        "positive": lambda: bank.gate(slot, slot, z, 0 * sigma, 0),
+        "rows": lambda: bank.gate(slot, slot + 1, z, sigma, 0),
+        "no site": lambda: bank.update(slot, slot, z, sigma, 3),
+        "twice": lambda: bank.update(np.zeros(2, np.int32), np.zeros(2, np.int32), z, sigma, 0),
+        "free": lambda: bank.start_state(0, 0, truth[0], np.eye(6)),
+        "numbers": lambda: bank.set_site(0, 0, [1.0], [0.0] * 3, [0.0] * 9, [0.0] * 3),
+        "modes": lambda: TrackBank(8, 1, [1.0] * 5, [0.0] * 5, np.zeros((5, 5))),
+        "capacity": lambda: TrackBank(0, 1, [1.0], [0.0], [[0]]),
+        "mode:": lambda: bank.mode_estimate(slot, 3),
+        "fall:": lambda: motion.fall(truth, np.zeros(2), 0.0, 1.0, 0.0, 1),
+        "ekf_step": lambda: kalman.ekf_step(
+            np.zeros((6, 8)), np.zeros((36, 8)), np.zeros((3, 8)), SIGMA[0], [0.0] * 3, [0.0] * 9, 9.0, 1.0
+        ),
+    }
+    for words, call in cases.items():
+        with pytest.raises(ValueError, match=words) as error:
+            call()
+        assert "\n" not in str(error.value)
