@@ -49,6 +49,8 @@ class Run:
     contained: Mapping[int, bool]
     nees: Mapping[str, float]
     """NEES at the middle of every flight phase in which the track was held then."""
+    nees_held: Mapping[str, float]
+    """Mean NEES over all ticks of every flight phase in which the track was held."""
 
 
 def run_seed(
@@ -77,11 +79,13 @@ def phase_middles(session: Session) -> dict[str, float]:
 
 
 def _run_of(score: Score, middles: Mapping[str, float]) -> Run:
+    phases = np.array(score.nees_phase, dtype=object)
     samples = dict(zip(score.nees_t_s.tolist(), score.nees.tolist(), strict=True))
     return Run(
         metrics=score.metrics,
         contained={i.to_go_s: i.contained for i in score.impacts},
         nees={phase: samples[t] for phase, t in middles.items() if t in samples},
+        nees_held={p: float(score.nees[phases == p].mean()) for p in PHASES if (phases == p).any()},
     )
 
 
@@ -127,6 +131,7 @@ def _arm(runs: Sequence[Run]) -> dict[str, Any]:
         **{key: _mean(r.metrics[key] for r in runs) for key in (*COMPARED, *COUNTED)},
         "contained": {str(t): _contained(runs, t) for t in TIMES_TO_GO_S},
         "nees": {phase: _consistency(runs, phase) for phase in PHASES if any(phase in r.nees for r in runs)},
+        "nees_held": {phase: _mean(r.nees_held.get(phase) for r in runs) for phase in PHASES},
     }
 
 
@@ -229,6 +234,11 @@ def _print(summary: Mapping[str, Any]) -> None:
         for (n, arm), cell in cells.items()
     ]
     show(plain_table("NEES at mid-phase, and where a right filter's mean lies", ["", *phases], rows))
+    rows = [
+        [f"{n}, {arm}", *(_interval(cell["nees_held"].get(p), ".2f", runs) for p in phases)]
+        for (n, arm), cell in cells.items()
+    ]
+    show(plain_table("Mean NEES over every held tick of the phase, over runs", ["", *phases], rows))
     hours = summary["hours"]
     rows = [[f"{n}, {a}", f"{c['false_tracks']['mean'] / hours:.2f}"] for (n, a), c in cells.items()]
     show(plain_table("False tracks per hour", ["", "mean"], rows))

@@ -39,7 +39,7 @@ def test_bootstrap_is_repeatable_and_near_the_normal_interval():
 def a_run(custody, first_track_s, contained):
     metrics = {**dict.fromkeys((*COMPARED, *COUNTED)), **dict.fromkeys(COUNTED, 0)}
     metrics |= {"custody_fraction": custody, "first_track_s": first_track_s}
-    return Run(metrics, {120: contained} if contained is not None else {}, {"coast": 1.0})
+    return Run(metrics, {120: contained} if contained is not None else {}, {"coast": 1.0}, {"coast": 1.2})
 
 
 def test_summary_pairs_the_arms_and_counts_what_exists():
@@ -57,3 +57,4 @@ def test_summary_pairs_the_arms_and_counts_what_exists():
     assert found["arms"]["full-mesh"]["contained"]["60"] is None
     nees = found["arms"]["full-mesh"]["nees"]["coast"]
     assert nees["low"] < nees["mean"] == 1.0 < nees["high"]
+    assert found["arms"]["full-mesh"]["nees_held"]["coast"]["mean"] == pytest.approx(1.2)
