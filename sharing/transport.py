@@ -258,6 +258,7 @@ class Hub:
         self._endpoints: list[_Endpoint] = []
         self._poller = zmq.asyncio.Poller()
         self._watchers: list[asyncio.Task[None]] = []
+        self._monitors: list[zmq.asyncio.Socket] = []
         self._gate: zmq.asyncio.Socket = self.context.socket(zmq.REP)
 
     async def __aenter__(self) -> Self:
@@ -271,7 +272,8 @@ class Hub:
         await asyncio.gather(*self._watchers, return_exceptions=True)
         for endpoint in self._endpoints:
             endpoint.socket.close(self.limits.linger_ms)
-        self._gate.close(0)
+        for socket in (*self._monitors, self._gate):
+            socket.close(0)
         self.context.term()
 
     def ingress(self, endpoint: str, label: str, admitted: Iterable[str]) -> Ingress:
@@ -346,7 +348,9 @@ class Hub:
         ):
             socket.setsockopt(option, value)
         socket.curve_publickey, socket.curve_secretkey = self.own.public, self.own.secret
-        self._watch(_count_events(socket.get_monitor_socket(sum(MONITORED)), endpoint.counters))
+        monitor = socket.get_monitor_socket(sum(MONITORED))
+        self._monitors.append(monitor)
+        self._watch(_count_events(monitor, endpoint.counters))
         self._poller.register(socket, zmq.POLLIN)
         return socket
 
@@ -361,10 +365,9 @@ class Hub:
 
 async def _count_events(monitor: zmq.asyncio.Socket, counters: Counter[str]) -> None:
     """Count a socket's broken handshakes and lost connections by cause."""
-    with monitor:
-        while True:
-            event = zmq.Event(parse_monitor_message(await monitor.recv_multipart())["event"])
-            counters[MONITORED[event]] += 1
+    while True:
+        event = zmq.Event(parse_monitor_message(await monitor.recv_multipart())["event"])
+        counters[MONITORED[event]] += 1
 
 
 def _user_id(frame: zmq.Frame) -> str | None:

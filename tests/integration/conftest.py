@@ -7,10 +7,11 @@ from contextlib import AsyncExitStack
 import pytest
 
 from sharing.keys import Directory
-from sharing.transport import Hub, free_endpoints, new_pair
+from sharing.transport import Hub, Limits, free_endpoints, new_pair
 
 NAMES = ("KOR.emulator", "KOR.guard", "KOR.node", "JPN.node", "USA.node")
 PATIENCE_S = 10.0
+QUICK = Limits(linger_ms=50)
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +39,7 @@ async def hub_of(pairs, directory):
     async with AsyncExitStack() as stack:
 
         async def opened(name, limits=None):
-            return await stack.enter_async_context(Hub(pairs[name], directory, limits))
+            return await stack.enter_async_context(Hub(pairs[name], directory, limits or QUICK))
 
         yield opened
 
