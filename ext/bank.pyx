@@ -5,9 +5,9 @@ Rules of this module:
 - A track is a slot, 0 to capacity - 1. Slots stand in blocks of eight, component-major, lane innermost.
 - K modes, each a state (6: ECEF position m, velocity m/s) with its covariance, differ in process noise and
   drag. Every sensor's constant bias (range m, azimuth rad, elevation rad) is a Schmidt consider term.
-- Calls gather the slots they name, eight at a time, work on them in lanes, and put them back; a track's
-  numbers never depend on which others were named with it.
-- Arguments are checked here, at the door (ValueError); the steps (ext/steps.pxd) trust them.
+- Calls gather the slots they name from the store, eight at a time, work on them in lanes (ext/steps.pxd),
+  and put them back; a track's numbers never depend on which others were named with it.
+- Arguments are checked at the door (ValueError); the steps trust them.
 - Not for several threads at once.
 """
 
@@ -23,6 +23,7 @@ from ext.imm cimport MODES
 from ext.lanes cimport lane_kernel, level
 from ext.measurement cimport locate
 from ext.steps cimport Work, mixture, predict, score, update
+from ext.store cimport Store
 
 cnp.import_array()
 
@@ -62,15 +63,6 @@ cdef lane_kernel run_update = bank_update_variant(level())
 cdef lane_kernel run_mixture = bank_mixture_variant(level())
 
 
-cdef bint is_block(const int32_t *slots) noexcept nogil:
-    """Whether eight slots are one whole block, in order."""
-    cdef int l
-    for l in range(8):
-        if slots[l] != slots[0] + l:
-            return False
-    return slots[0] % 8 == 0
-
-
 cdef void unlane(double *to, const double *lane, int size) noexcept nogil:
     """The numbers of one lane, side by side."""
     cdef int i
@@ -78,12 +70,7 @@ cdef void unlane(double *to, const double *lane, int size) noexcept nogil:
         to[i] = lane[i * 8]
 
 
-cdef object read_only(object view):
-    view.flags.writeable = False
-    return view
-
-
-cdef class TrackBank:
+cdef class TrackBank(Store):
     """Tracks in fixed slots; see the module's rules.
 
     Parameters
@@ -111,27 +98,12 @@ cdef class TrackBank:
         density drag_noise_s a², where a is the drag's deceleration.
     """
 
-    cdef readonly int capacity, n_modes, n_sensors, used
-    cdef int max_sensors
     cdef object _arguments
-    cdef cnp.ndarray _state, _consider, _summary, _masks, _times, _alive, _sites, _site_times, _scratch
-    cdef double *state  # (blocks, 43 K, 8): x (K, 6), P (K, 6, 6), mu (K)
-    cdef double *consider  # (blocks, max_sensors, 18 K, 8)
-    cdef double *summary  # (blocks, 8, 8)
-    cdef double *sites  # (max_sensors, 18): position, velocity, enu, bias variances
-    cdef int64_t *site_times
-    cdef int64_t *times
-    cdef uint64_t *masks  # of the sensors whose consider block is not zero
-    cdef uint8_t *alive_
-    cdef double q[4]
-    cdef double inverse_beta[4]
-    cdef double rates[16]
-    cdef double probabilities[4]
-    cdef Work work
-    cdef int sensor_of[64]  # of each gathered consider block
 
-    def __init__(self, int capacity, int max_sensors, q, beta, rates, start_probabilities=None, double longest_mix_s=1e9, double negligible=0.0,
-                 double drag_noise_s=0.0):
+    def __init__(
+        self, int capacity, int max_sensors, q, beta, rates, start_probabilities=None, double longest_mix_s=1e9,
+        double negligible=0.0, double drag_noise_s=0.0,
+    ):
         cdef int k
         modes = len(q)
         if not 1 <= modes <= MODES:
@@ -154,183 +126,9 @@ cdef class TrackBank:
         self._arguments += (longest_mix_s, negligible, drag_noise_s)
         self.work.drag_noise_s, self.work.mixing = drag_noise_s, True
         self.work.longest_mix_s, self.work.negligible = longest_mix_s, negligible
-        self._allocate((capacity + 7) // 8)
+        self.allocate((capacity + 7) // 8)
 
-    def _allocate(self, int blocks):
-        cdef int k = self.n_modes
-        self._state = np.zeros((blocks, 43 * k, 8))
-        self._consider = np.zeros((blocks, self.max_sensors, 18 * k, 8))
-        self._summary = np.zeros((blocks, 8, 8))
-        self._masks = np.zeros(blocks * 8, np.uint64)
-        self._times = np.zeros(blocks * 8, np.int64)
-        self._alive = np.zeros(blocks * 8, np.uint8)
-        self._sites = np.zeros((self.max_sensors, 18))
-        self._site_times = np.zeros(self.max_sensors, np.int64)
-        self._scratch = np.zeros(8 * (43 * k + 8 + 18 * k * (self.max_sensors + 1)))
-        self.state = <double *>cnp.PyArray_DATA(self._state)
-        self.consider = <double *>cnp.PyArray_DATA(self._consider)
-        self.summary = <double *>cnp.PyArray_DATA(self._summary)
-        self.masks = <uint64_t *>cnp.PyArray_DATA(self._masks)
-        self.times = <int64_t *>cnp.PyArray_DATA(self._times)
-        self.alive_ = <uint8_t *>cnp.PyArray_DATA(self._alive)
-        self.sites = <double *>cnp.PyArray_DATA(self._sites)
-        self.site_times = <int64_t *>cnp.PyArray_DATA(self._site_times)
-        self.work.modes = k
-        self.work.x = <double *>cnp.PyArray_DATA(self._scratch)
-        self.work.p = self.work.x + 48 * k
-        self.work.mu = self.work.p + 288 * k
-        self.work.summary = self.work.mu + 8 * k
-        self.work.c = self.work.summary + 64
-        self.work.q = self.q
-        self.work.inverse_beta = self.inverse_beta
-        self.work.rates = self.rates
-
-    # -- slots in and out of the work -----------------------------------------------------------------------
-
-    cdef const int32_t *living(self, object slots, Py_ssize_t n) except NULL:
-        """The slot numbers, each checked to be alive; n -1: any length."""
-        cdef cnp.ndarray array = table(slots, cnp.NPY_INT32, n, 0, "slots")
-        cdef const int32_t *numbers_ = <const int32_t *>cnp.PyArray_DATA(array)
-        cdef Py_ssize_t i
-        for i in range(cnp.PyArray_DIM(array, 0)):
-            if not (0 <= numbers_[i] < self.capacity) or not self.alive_[numbers_[i]]:
-                raise ValueError(f"slots: {numbers_[i]} is not a living track")
-        return numbers_
-
-    cdef void gather(self, const int32_t *slots, int n) noexcept nogil:
-        """States and modes of n slots into the lanes; the lanes left over repeat the first."""
-        cdef int size = 43 * self.n_modes
-        cdef const double *source
-        cdef int i, l, slot
-        if n == 8 and is_block(slots):
-            memcpy(self.work.x, self.state + <int64_t>(slots[0] // 8) * size * 8, size * 8 * sizeof(double))
-            return
-        for l in range(8):
-            slot = slots[l if l < n else 0]
-            source = self.state + <int64_t>(slot // 8) * size * 8 + slot % 8
-            for i in range(size):
-                self.work.x[i * 8 + l] = source[i * 8]
-
-    cdef void scatter(self, const int32_t *slots, int n) noexcept nogil:
-        """States, modes and summaries of the lanes back to their n slots."""
-        cdef int size = 43 * self.n_modes
-        cdef double *target
-        cdef int i, l
-        if n == 8 and is_block(slots):
-            memcpy(self.state + <int64_t>(slots[0] // 8) * size * 8, self.work.x, size * 8 * sizeof(double))
-            memcpy(self.summary + <int64_t>(slots[0] // 8) * 64, self.work.summary, 64 * sizeof(double))
-            return
-        for l in range(n):
-            target = self.state + <int64_t>(slots[l] // 8) * size * 8 + slots[l] % 8
-            for i in range(size):
-                target[i * 8] = self.work.x[i * 8 + l]
-            target = self.summary + <int64_t>(slots[l] // 8) * 64 + slots[l] % 8
-            for i in range(8):
-                target[i * 8] = self.work.summary[i * 8 + l]
-
-    cdef void gather_consider(self, const int32_t *slots, int n, uint64_t sensors) noexcept nogil:
-        """The consider blocks of the sensors in the bit set, in their order; zero where a track has none."""
-        cdef int size = 18 * self.n_modes
-        cdef const double *source
-        cdef double *target
-        cdef int i, l, slot, sensor
-        self.work.considered = 0
-        for sensor in range(self.n_sensors):
-            if not sensors >> sensor & 1:
-                continue
-            self.sensor_of[self.work.considered] = sensor
-            target = self.work.c + self.work.considered * size * 8
-            self.work.considered += 1
-            for l in range(8):
-                slot = slots[l if l < n else 0]
-                source = self.consider_of(slot, sensor)
-                if self.masks[slot] >> sensor & 1:
-                    for i in range(size):
-                        target[i * 8 + l] = source[i * 8]
-                else:
-                    for i in range(size):
-                        target[i * 8 + l] = 0.0
-
-    cdef void scatter_consider(self, const int32_t *slots, int n) noexcept nogil:
-        """The consider blocks back to those tracks that have them."""
-        cdef int size = 18 * self.n_modes
-        cdef const double *source
-        cdef double *target
-        cdef int i, l, t
-        for t in range(self.work.considered):
-            source = self.work.c + t * size * 8
-            for l in range(n):
-                if self.masks[slots[l]] >> self.sensor_of[t] & 1:
-                    target = self.consider_of(slots[l], self.sensor_of[t])
-                    for i in range(size):
-                        target[i * 8] = source[i * 8 + l]
-
-    cdef double *consider_of(self, int slot, int sensor) noexcept nogil:
-        """First lane entry of a track's consider block."""
-        cdef int64_t block = <int64_t>(slot // 8) * self.max_sensors + sensor
-        return self.consider + block * 144 * self.n_modes + slot % 8
-
-    cdef uint64_t union_of(self, const int32_t *slots, int n) noexcept nogil:
-        """Sensors for which any of the slots has a consider block."""
-        cdef uint64_t sensors = 0
-        cdef int l
-        for l in range(n):
-            sensors |= self.masks[slots[l]]
-        return sensors
-
-    cdef int aim(self, int sensor) except -1:
-        """Points the work at a sensor."""
-        if not 0 <= sensor < self.n_sensors:
-            raise ValueError(f"sensor: {sensor} has no site")
-        self.work.enu = self.sites + sensor * 18 + 6
-        self.work.bias = self.sites + sensor * 18 + 15
-        return 0
-
-    cdef void site_at(self, int sensor, int64_t t_ns, double *position, int stride) noexcept nogil:
-        """The sensor's ECEF position at t_ns."""
-        cdef const double *site = self.sites + sensor * 18
-        cdef double dt = <double>(t_ns - self.site_times[sensor]) / 1e9
-        cdef int i
-        for i in range(3):
-            position[i * stride] = site[i] + site[3 + i] * dt
-
-    cdef void load_plots(
-        self, const int32_t *slots, const int32_t *rows, int n, const double *z, const double *sigma, int sensor,
-        bint ahead, int64_t t_ns,
-    ) noexcept nogil:
-        """Plots and the sensor's position, at t_ns if `ahead`, else each at its track's time, into the lanes."""
-        cdef int i, l, lane
-        for l in range(8):
-            lane = l if l < n else 0
-            for i in range(3):
-                self.work.z[i * 8 + l] = z[rows[lane] * 3 + i]
-                self.work.sigma[i * 8 + l] = sigma[rows[lane] * 3 + i]
-            self.site_at(sensor, t_ns if ahead else self.times[slots[lane]], self.work.site + l, 8)
-
-    # -- tracks and sensors ---------------------------------------------------------------------------------
-
-    def set_site(self, int sensor, int64_t t_ns, position, velocity, enu, bias_sigma):
-        """Where a sensor is from now on: it moves linearly from `position` (3, ECEF m) at t_ns.
-
-        `velocity` (3, m/s), `enu` (9: unit vectors east, north, up as rows), `bias_sigma` (3: range m,
-        azimuth rad, elevation rad) of its constant errors; 0: none. A sensor's bias sigma stays what it was
-        first said to be: changing it would contradict the tracks that have used it.
-        """
-        cdef double site[18]
-        cdef int i
-        if not 0 <= sensor < self.max_sensors or sensor > self.n_sensors:
-            raise ValueError(f"sensor: {sensor}, at most {min(self.max_sensors - 1, self.n_sensors)} is possible")
-        numbers(position, 3, site, "position")
-        numbers(velocity, 3, site + 3, "velocity")
-        numbers(enu, 9, site + 6, "enu")
-        numbers(bias_sigma, 3, site + 15, "bias_sigma")
-        for i in range(15, 18):
-            site[i] *= site[i]
-            if sensor < self.n_sensors:
-                site[i] = self.sites[sensor * 18 + i]
-        memcpy(self.sites + sensor * 18, site, sizeof(site))
-        self.site_times[sensor] = t_ns
-        self.n_sensors = max(self.n_sensors, sensor + 1)
+    # -- tracks ---------------------------------------------------------------------------------------------
 
     def start(self, int slot, int64_t t_ns, z, sigma, int sensor, double velocity_sigma_mps):
         """Begins a track from one plot: z, sigma (3: range m, azimuth rad, elevation rad) of a sensor at t_ns.
@@ -382,46 +180,6 @@ cdef class TrackBank:
         numbers(np.asarray(p, float).ravel(), 36, covariance, "p")
         self.begin(slot, t_ns, state, covariance)
 
-    cdef int begin(self, int slot, int64_t t_ns, const double *x, const double *p) except -1:
-        """Fills a free slot."""
-        cdef int modes = self.n_modes
-        cdef double *target
-        cdef double *summary
-        cdef int i, k
-        if not 0 <= slot < self.capacity or self.alive_[slot]:
-            raise ValueError(f"slot: {slot} is not a free one of {self.capacity}")
-        target = self.state + <int64_t>(slot // 8) * 344 * modes + slot % 8
-        summary = self.summary + <int64_t>(slot // 8) * 64 + slot % 8
-        for k in range(modes):
-            for i in range(6):
-                target[(k * 6 + i) * 8] = x[i]
-            for i in range(36):
-                target[(6 * modes + k * 36 + i) * 8] = p[i]
-            target[(42 * modes + k) * 8] = self.probabilities[k]
-        for i in range(6):
-            summary[i * 8] = x[i]
-        summary[48] = p[0] + p[7] + p[14]
-        summary[56] = p[21] + p[28] + p[35]
-        self.masks[slot], self.times[slot], self.alive_[slot] = 0, t_ns, 1
-        self.used = max(self.used, slot + 1)
-        return 0
-
-    def drop(self, int slot):
-        """Ends a track; its slot is free."""
-        if not 0 <= slot < self.capacity or not self.alive_[slot]:
-            raise ValueError(f"slot: {slot} is not a living track")
-        self.alive_[slot] = 0
-
-    @property
-    def alive(self):
-        """uint8 (capacity), read-only view: 1 where a slot holds a track."""
-        return read_only(self._alive[:self.capacity])
-
-    @property
-    def times(self):
-        """int64 (capacity), read-only view: scenario ns that each track stands at."""
-        return read_only(self._times[:self.capacity])
-
     # -- the filter -----------------------------------------------------------------------------------------
 
     def predict(self, slots, int64_t t_ns):
@@ -436,7 +194,7 @@ cdef class TrackBank:
         cdef int count = 0, i
         self.not_before(named, n, t_ns)
         for i in range(n):
-            if self.times[named[i]] < t_ns:
+            if self.time_of[named[i]] < t_ns:
                 batch[count] = named[i]
                 count += 1
             if count == 8 or (count and i == n - 1):
@@ -445,7 +203,7 @@ cdef class TrackBank:
                 self.scatter_consider(batch, count)
                 while count:
                     count -= 1
-                    self.times[batch[count]] = t_ns
+                    self.time_of[batch[count]] = t_ns
 
     def carry(self, slots, int64_t t_ns):
         """As `predict`, without a change of modes: for tracks that nobody sees, so that later steps are short."""
@@ -459,8 +217,8 @@ cdef class TrackBank:
         """ValueError for a track that is beyond t_ns."""
         cdef Py_ssize_t i
         for i in range(n):
-            if self.times[slots[i]] > t_ns:
-                raise ValueError(f"t_ns: {t_ns} is before track {slots[i]} at {self.times[slots[i]]}")
+            if self.time_of[slots[i]] > t_ns:
+                raise ValueError(f"t_ns: {t_ns} is before track {slots[i]} at {self.time_of[slots[i]]}")
         return 0
 
     cdef void predict_batch(self, const int32_t *slots, int n, int64_t t_ns, uint64_t sensors) noexcept nogil:
@@ -469,7 +227,7 @@ cdef class TrackBank:
         self.gather(slots, n)
         self.gather_consider(slots, n, sensors)
         for l in range(8):
-            self.work.dt[l] = <double>(t_ns - self.times[slots[l if l < n else 0]]) / 1e9
+            self.work.dt[l] = <double>(t_ns - self.time_of[slots[l if l < n else 0]]) / 1e9
         run_predict(&self.work)
 
     def gate(self, slots, rows, z, sigma, int sensor, t_ns=None):
@@ -626,7 +384,7 @@ cdef class TrackBank:
         cdef int blocks = (self.used + 7) // 8
         cdef cnp.ndarray centres = np.empty((blocks, 4, 8))
         finite(<const double *>cnp.PyArray_DATA(where), 3 * k, "positions")
-        extrapolate(blocks, self.summary, self.times, self.alive_, t_ns, <double *>cnp.PyArray_DATA(centres))
+        extrapolate(blocks, self.summary, self.time_of, self.living_, t_ns, <double *>cnp.PyArray_DATA(centres))
         return near(blocks, <const double *>cnp.PyArray_DATA(centres), k,
                     <const double *>cnp.PyArray_DATA(where), <const double *>cnp.PyArray_DATA(sigma))
 
@@ -646,7 +404,7 @@ cdef class TrackBank:
         memcpy(sector.enu, self.work.enu, sizeof(sector.enu))
         sector.azimuth_center, sector.half_width = azimuth_center, 0.5 * azimuth_width
         sector.elevation_min, sector.elevation_max, sector.range_max = elevation_min, elevation_max, range_max
-        extrapolate(blocks, self.summary, self.times, self.alive_, t_ns, <double *>cnp.PyArray_DATA(centres))
+        extrapolate(blocks, self.summary, self.time_of, self.living_, t_ns, <double *>cnp.PyArray_DATA(centres))
         return inside(blocks, <const double *>cnp.PyArray_DATA(centres), &sector)
 
     def positions(self, z, int sensor, int64_t t_ns):
@@ -663,34 +421,6 @@ cdef class TrackBank:
             locate(<const double *>cnp.PyArray_DATA(plots) + 3 * i, site, self.work.enu,
                    <double *>cnp.PyArray_DATA(out) + 3 * i, jacobian)
         return out
-
-    # -- checkpoints ----------------------------------------------------------------------------------------
-
-    def checkpoint(self):
-        """All of the bank's state, for `restore`: opaque, never changed afterwards, safe to pickle."""
-        blocks, slots, sensors = (self.used + 7) // 8, (self.used + 7) // 8 * 8, self.n_sensors
-        return (
-            self.used, sensors, self._state[:blocks].copy(), self._consider[:blocks, :sensors].copy(),
-            self._summary[:blocks].copy(), self._masks[:slots].copy(), self._times[:slots].copy(),
-            self._alive[:slots].copy(), self._sites[:sensors].copy(), self._site_times[:sensors].copy(),
-        )
-
-    def restore(self, saved):
-        """Back to a checkpoint of this bank, or of one made with the same arguments."""
-        used, sensors, state, consider, summary, masks, times, alive, sites, site_times = saved
-        blocks, slots = (used + 7) // 8, (used + 7) // 8 * 8
-        if used > self.capacity or sensors > self.max_sensors or state.shape != (blocks, 43 * self.n_modes, 8):
-            raise ValueError("checkpoint: of a bank with other arguments")
-        self.used, self.n_sensors = used, sensors
-        self._state[:blocks] = state
-        self._consider[:blocks, :sensors] = consider
-        self._summary[:blocks] = summary
-        self._masks[:slots] = masks
-        self._times[:slots] = times
-        self._alive[:slots] = alive
-        self._alive[slots:] = 0
-        self._sites[:sensors] = sites
-        self._site_times[:sensors] = site_times
 
     def copy(self):
         """Another bank with the same contents."""
