@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from sensors.scenario import Scenario, feed, load_scenario
 from sharing.clock import ClockConfig, ScaledClock, monotonic_ns, started
@@ -38,7 +39,10 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EmulatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An emulator's TOML. `backfill` is the endpoint it binds; `linger_s` bounds its stay after the end."""
+    """An emulator's TOML. `backfill` is the endpoint it binds; `linger_s` bounds its stay after the end.
+
+    Of `clock` only the speed and the epoch count: scenario time begins where the scenario says.
+    """
 
     clock: ClockConfig
     keys: KeysConfig
@@ -65,9 +69,11 @@ def main(nation: str, scenario: str, config: str, check: bool = False) -> int:
         if nation not in NATIONS:
             raise SettingsError(f"nation = {nation!r}: one of {', '.join(NATIONS)}")
         settings = load(config, EmulatorConfig)
-        own, directory = load_pair(settings.keys.secret), load_directory(settings.keys.public)
-        hub = Hub(own, directory)
-        await _emulate(nation, load_scenario(scenario), settings, hub, stop, check)
+        directory = load_directory(settings.keys.public)
+        directory.require(link.peer for link in settings.links)
+        hub, chosen = Hub(load_pair(settings.keys.secret), directory), load_scenario(scenario)
+        if not check:
+            await _emulate(nation, chosen, settings, hub, stop)
 
     return run("emulator", work)
 
@@ -82,10 +88,9 @@ def plan(scenario: Scenario, seed: int, nation: str) -> list[Planned]:
 
 
 async def _emulate(
-    nation: str, scenario: Scenario, settings: EmulatorConfig, hub: Hub, stop: asyncio.Event, check: bool
+    nation: str, scenario: Scenario, settings: EmulatorConfig, hub: Hub, stop: asyncio.Event
 ) -> None:
-    if check:
-        return
+    clock_config = replace(settings.clock, t_start_s=scenario.t_start_ns / S)
     status = Status(settings.status, nation=nation, role="emulator")
     async with hub:
         names = [link.peer for link in settings.links]
@@ -97,7 +102,7 @@ async def _emulate(
         emulator = _Emulator(hub, Outlet(nation, links, server), status, stop)
         await emulator.wait_for_subscribers()
         status.write("ready")
-        clock = await until(started(settings.clock), stop, hub)
+        clock = await until(started(clock_config), stop, hub)
         if clock is not None:
             await emulator.publish(planned, clock)
             await emulator.linger(settings.linger_s)

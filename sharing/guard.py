@@ -77,7 +77,9 @@ def main(config: str, check: bool = False) -> int:
         settings = load(config, GuardConfig)
         policy = load_policy(settings.policy)
         _check_names(settings, config)
-        hub = Hub(load_pair(settings.keys.secret), load_directory(settings.keys.public))
+        directory = load_directory(settings.keys.public)
+        directory.require([settings.own.peer, *(recipient.peer for recipient in settings.recipients)])
+        hub = Hub(load_pair(settings.keys.secret), directory)
         if not check:
             async with hub:
                 await Guard(settings, policy, hub).run(stop)

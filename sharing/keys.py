@@ -11,6 +11,7 @@ Rules of this module:
 import os
 import re
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,11 @@ class Directory:
             return self.keys[name]
         except KeyError:
             raise SettingsError(f"keys: no public key of {name!r}; known: {', '.join(self.keys)}") from None
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raises SettingsError unless the keys of all `names` are known."""
+        for name in names:
+            self.key_of(name)
 
 
 def nation_of(name: str) -> str:

@@ -130,7 +130,8 @@ class Warning(Message, frozen=True, kw_only=True, eq=False):
 class Picture(Message, frozen=True, kw_only=True, eq=False):
     """One nation's tracks at one tick; columns of length n (tracks), in the order of ``track_id``.
 
-    ``picture`` is ``as-known`` or ``settled``. ``status``: 0 tentative, 1 confirmed, 2 coasting.
+    ``picture`` is ``as-known``, ``settled`` or, between ticks, ``update``. ``status``: 0 tentative,
+    1 confirmed, 2 coasting.
     ``mode``: see `MODES`. ``state_ecef`` (n, 6) is position m and velocity m/s; ``covariance`` (n, 21) its
     upper triangle, row by row. ``nis`` is that of the last update divided by its degrees of freedom.
     Launch and impact estimates exist for some tracks only: ``*_row`` gives the track's row, the other

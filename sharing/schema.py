@@ -87,7 +87,7 @@ LIMITS: Final[dict[str, tuple[float, float]]] = {
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "originator": RECIPIENTS,
     "kind": ("impact", "overflight"),
-    "picture": ("as-known", "settled"),
+    "picture": ("as-known", "settled", "update"),
 }
 """Allowed values of the texts that are names; `kind` of `Warning` only (that of `Truth` is free)."""
 

@@ -309,8 +309,7 @@ class Hub:
 
     def _bind(self, endpoint: E, address: str, label: str, admitted: Iterable[str]) -> E:
         names = tuple(admitted)
-        for name in names:
-            self.directory.key_of(name)
+        self.directory.require(names)
         self.gatekeeper.admit(label, names)
         socket = self._open(endpoint)
         socket.curve_server = True

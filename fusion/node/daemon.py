@@ -6,7 +6,7 @@ Rules of this module:
   the core is told: the recording replayed gives the same pictures, byte for byte.
 - Before a tick, everything that has arrived is taken in. A node that was stopped for a while therefore
   loses nothing: its ticks wait for its data, however late both are by the wall.
-- A refused frame is counted by its cause, recorded on ``refused/<NATION>``, and otherwise forgotten.
+- A refused frame is counted by its cause, recorded (the first ones) on ``refused/<NATION>``, and dropped.
 - At the end the node waits a moment for what is still missing, counts the rest as lost, and closes its file.
 """
 
@@ -33,6 +33,8 @@ from sharing.wire import encode
 
 DRAINS = 8
 """Rounds of draining before a tick: more than every queue holds, and an end for a flood."""
+MAX_REFUSED_KEPT = 1000
+"""Refused frames that are recorded; those beyond are only counted, so that nobody can fill the disk."""
 LAST_WAIT_S = 3.0
 """Wall seconds that the node waits after its last tick for what is missing."""
 
@@ -44,7 +46,9 @@ def main(config: str, check: bool = False) -> int:
         settings = load(config, NodeConfig)
         if settings.nation not in RECIPIENTS:
             raise SettingsError(f"{config}: nation = {settings.nation!r}: one of {', '.join(RECIPIENTS)}")
-        hub = Hub(load_pair(settings.keys.secret), load_directory(settings.keys.public))
+        directory = load_directory(settings.keys.public)
+        directory.require(_peers(settings))
+        hub = Hub(load_pair(settings.keys.secret), directory)
         regions = tuple(region for path in settings.regions for region in load_regions(path))
         core = Core(CoreConfig(settings.nation, regions, horizon_s=settings.horizon_s))
         if not check:
@@ -52,6 +56,13 @@ def main(config: str, check: bool = False) -> int:
             await _serve(settings, core, hub, stop)
 
     return run("node", work)
+
+
+def _peers(settings: NodeConfig) -> list[str]:
+    """The processes that a node deals with."""
+    own = [settings.own.peer] if settings.own else []
+    readers = settings.publish.readers if settings.publish else ()
+    return [*own, *(partner.peer for partner in settings.partners), *readers]
 
 
 async def _serve(settings: NodeConfig, core: Core, hub: Hub, stop: asyncio.Event) -> None:
@@ -103,6 +114,7 @@ class Node:
         self._latency = Latency()
         self._lag_ns = 0
         self._unshown: list[int] = []
+        self._refused_kept = 0
         self._shown: Picture | None = None
         self._warnings: Counter[str] = Counter()
 
@@ -150,7 +162,9 @@ class Node:
     def _take(self, arrival: Arrival, now_ns: int) -> None:
         message = arrival.message
         if message is None:
-            self._recorder.write(f"refused/{self._nation}", arrival.frame, now_ns)
+            if self._refused_kept < MAX_REFUSED_KEPT:
+                self._refused_kept += 1
+                self._recorder.write(f"refused/{self._nation}", arrival.frame, now_ns)
             return
         self._recorder.write(arrival.topic, arrival.frame, now_ns)
         if isinstance(message, Heartbeat):

@@ -9,7 +9,7 @@ import pytest
 from sharing.keys import Directory
 from sharing.transport import Hub, Limits, free_endpoints, new_pair
 
-NAMES = ("KOR.emulator", "KOR.guard", "KOR.node", "JPN.node", "USA.node")
+NAMES = ("KOR.emulator", "KOR.guard", "KOR.node", "KOR.view", "JPN.node", "USA.node")
 PATIENCE_S = 10.0
 QUICK = Limits(linger_ms=50)
 
