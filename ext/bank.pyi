@@ -20,6 +20,7 @@ class TrackBank(Store):
         longest_mix_s: float = 1e9,
         negligible: float = 0.0,
         drag_noise_s: float = 0.0,
+        thin_rates: npt.ArrayLike | None = None,
     ) -> None: ...
     def start(
         self,

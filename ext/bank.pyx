@@ -86,6 +86,9 @@ cdef class TrackBank(Store):
     rates
         (K, K): chance per second of a change from mode i to mode j; the diagonal is not read. Over dt,
         p_ij = r_ij dt / (1 + Σ_j r_ij dt).
+    thin_rates
+        The same above 110 km (by the first mode's state), where nothing manoeuvres without an engine; `rates`
+        when not given.
     start_probabilities
         Mode probabilities of a new track; all alike when not given.
     longest_mix_s
@@ -102,7 +105,7 @@ cdef class TrackBank(Store):
 
     def __init__(
         self, int capacity, int max_sensors, q, beta, rates, start_probabilities=None, double longest_mix_s=1e9,
-        double negligible=0.0, double drag_noise_s=0.0,
+        double negligible=0.0, double drag_noise_s=0.0, thin_rates=None,
     ):
         cdef int k
         modes = len(q)
@@ -115,15 +118,17 @@ cdef class TrackBank(Store):
         numbers(q, modes, self.q, "q")
         numbers(beta, modes, self.inverse_beta, "beta")
         numbers(np.asarray(rates, float).ravel(), modes * modes, self.rates, "rates")
+        thin_rates = np.array(rates if thin_rates is None else thin_rates, float)
+        numbers(thin_rates.ravel(), modes * modes, self.thin_rates, "thin_rates")
         numbers(start, modes, self.probabilities, "start_probabilities")
-        if min(q) < 0 or min(beta) < 0 or np.min(rates) < 0 or min(start) < 1e-12 or abs(sum(start) - 1.0) > 1e-9:
+        if min(q) < 0 or min(beta) < 0 or min(np.min(rates), np.min(thin_rates)) < 0 or min(start) < 1e-12 or abs(sum(start) - 1.0) > 1e-9:
             raise ValueError("q, beta and rates must not be negative, start_probabilities positive and summing to 1")
         if not (longest_mix_s > 0.0 and 0.0 <= negligible <= 0.2 and drag_noise_s >= 0.0):
             raise ValueError("longest_mix_s must be positive, negligible from 0 to 0.2, drag_noise_s not negative")
         for k in range(modes):
             self.inverse_beta[k] = 1.0 / self.inverse_beta[k] if self.inverse_beta[k] > 0.0 else 0.0
         self._arguments = (capacity, max_sensors, tuple(q), tuple(beta), np.array(rates, float), tuple(start))
-        self._arguments += (longest_mix_s, negligible, drag_noise_s)
+        self._arguments += (longest_mix_s, negligible, drag_noise_s, thin_rates)
         self.work.drag_noise_s, self.work.mixing = drag_noise_s, True
         self.work.longest_mix_s, self.work.negligible = longest_mix_s, negligible
         self.allocate((capacity + 7) // 8)

@@ -13,20 +13,28 @@ cdef enum:
     MODES = 4  # at most
 
 
-cdef inline void mixing_weights(int modes, const double *rates, const double *dt, double *mu, double *w) noexcept nogil:
-    """Weights w (K, K), w_ij that of mode i in the start of mode j; mu (K) becomes the predicted probability."""
+cdef inline void mixing_weights(
+    int modes, const double *rates, const double *thin_rates, const double *thin, const double *dt, double *mu, double *w
+) noexcept nogil:
+    """Weights w (K, K), w_ij that of mode i in the start of mode j; mu (K) becomes the predicted probability.
+
+    `thin_rates` instead of `rates` hold where `thin` (1) is positive.
+    """
     cdef double predicted[32]
-    cdef double total, rate
+    cdef double air_total, thin_total, rate, total
     cdef Py_ssize_t i, j, k, l
     for j in range(modes):
         for l in range(LANES):
             predicted[j * 8 + l] = 0.0
         for i in range(modes):
-            total = 0.0
+            air_total = 0.0
+            thin_total = 0.0
             for k in range(modes):
-                total += rates[i * modes + k] if k != i else 0.0
-            rate = rates[i * modes + j]
+                air_total += rates[i * modes + k] if k != i else 0.0
+                thin_total += thin_rates[i * modes + k] if k != i else 0.0
             for l in range(LANES):
+                rate = thin_rates[i * modes + j] if thin[l] > 0.0 else rates[i * modes + j]
+                total = thin_total if thin[l] > 0.0 else air_total
                 w[(i * modes + j) * 8 + l] = (1.0 if i == j else rate * dt[l]) / (1.0 + total * dt[l]) * mu[i * 8 + l]
                 predicted[j * 8 + l] += w[(i * modes + j) * 8 + l]
     for j in range(modes):

@@ -13,10 +13,11 @@ from ext.kalman cimport (
 )
 from ext.lanes cimport LANES
 from ext.measurement cimport innovate, measure
-from ext.motion cimport drag_rate, rk4, transition
+from ext.motion cimport drag_rate, height, rk4, transition
 
 cdef enum:
     LONGEST_STEP_S = 5  # of one Runge-Kutta step; a longer prediction takes equal steps
+    THIN_AIR_M = 110000  # nothing flies by its fins above this height: `thin_rates` hold
 
 cdef struct Work:
     int modes  # K
@@ -30,6 +31,7 @@ cdef struct Work:
     const double *q  # (K) m²/s³
     const double *inverse_beta  # (K) m²/kg
     const double *rates  # (K, K) 1/s
+    const double *thin_rates  # (K, K) 1/s, above THIN_AIR_M
     double longest_mix_s  # modes change by no more than the chance over this time in one prediction
     double drag_noise_s  # spectral density of unknown drag: this time by the squared deceleration
     bint mixing  # whether modes may change in a prediction
@@ -60,12 +62,17 @@ cdef inline void predict(Work *w) noexcept nogil:
     cdef double steps[8]
     cdef double most = 1.0
     cdef double mixed_s[8]
+    cdef double thin[8]
+    cdef double radius
     cdef Py_ssize_t k, l, t
     if w.modes > 1 and w.mixing:
         take(mu, w.mu, w.modes * 8)
         for l in range(LANES):
             mixed_s[l] = w.dt[l] if w.dt[l] < w.longest_mix_s else w.longest_mix_s
-        mixing_weights(w.modes, w.rates, mixed_s, mu, weights)
+        for l in range(LANES):
+            radius = sqrt(w.x[l] * w.x[l] + w.x[8 + l] * w.x[8 + l] + w.x[16 + l] * w.x[16 + l])
+            thin[l] = 1.0 if height(radius, w.x[16 + l] / radius) > THIN_AIR_M else 0.0
+        mixing_weights(w.modes, w.rates, w.thin_rates, thin, mixed_s, mu, weights)
         take(w.mu, mu, w.modes * 8)
         mix_states(w.modes, weights, w.x, w.p)
         for t in range(w.considered):

@@ -21,6 +21,7 @@ cdef class Store:
     cdef double q[4]
     cdef double inverse_beta[4]
     cdef double rates[16]
+    cdef double thin_rates[16]
     cdef double probabilities[4]
     cdef Work work
     cdef int sensor_of[64]  # of each gathered consider block

@@ -66,6 +66,7 @@ cdef class Store:
         self.work.q = self.q
         self.work.inverse_beta = self.inverse_beta
         self.work.rates = self.rates
+        self.work.thin_rates = self.thin_rates
         return 0
 
     # -- slots in and out of the work -----------------------------------------------------------------------

@@ -41,6 +41,10 @@ LOG_DENSITY = np.polynomial.Polynomial(
 """ln ρ (kg/m³) by the height in 100 km: US Standard Atmosphere 1976 within 3.1 % up to 150 km."""
 
 
+THIN_AIR_M = 110_000.0
+"""Above this height a bank's `thin_rates` hold."""
+
+
 def height_m(r: Floats) -> float:
     """Height over the ellipsoid, along the radius, to the second order of the flattening."""
     s2 = (r[2] / radius_m(r)) ** 2
@@ -228,10 +232,14 @@ class FilterpyBank:
         longest_mix_s: float = 1e9,
         negligible: float = 0.0,
         drag_noise_s: float = 0.0,
+        thin_rates: npt.ArrayLike | None = None,
     ) -> None:
         self.capacity, self.n_modes, self.max_sensors = capacity, len(q), max_sensors
         self.q, self.inverse_beta = q, [1.0 / b if b > 0 else 0.0 for b in beta]
-        self.rates = np.array(rates, float).reshape(len(q), len(q)) * (1 - np.eye(len(q)))
+        off_diagonal = 1 - np.eye(len(q))
+        self.rates = np.array(rates, float).reshape(len(q), len(q)) * off_diagonal
+        thin = rates if thin_rates is None else thin_rates
+        self.thin_rates = np.array(thin, float).reshape(len(q), len(q)) * off_diagonal
         self.probabilities = np.array(start_probabilities or [1 / len(q)] * len(q))
         self.longest_mix_s, self.negligible, self.drag_noise_s = longest_mix_s, negligible, drag_noise_s
         self.tracks: dict[int, Track] = {}
@@ -244,7 +252,7 @@ class FilterpyBank:
         """The bank for the core's motion models (`fusion.core.filters.Models`)."""
         return cls(
             capacity, max_sensors, models.q, models.beta, models.rates, models.start,
-            models.longest_mix_s, models.negligible, models.drag_noise_s,
+            models.longest_mix_s, models.negligible, models.drag_noise_s, models.thin_rates,
         )  # fmt: skip
 
     def set_site(
@@ -297,8 +305,9 @@ class FilterpyBank:
             mode.dt = dt
         if mixing and self.n_modes > 1:
             mixed_s = min(dt, self.longest_mix_s)
-            leaving = self.rates.sum(1, keepdims=True) * mixed_s
-            chance = (self.rates * mixed_s + np.eye(self.n_modes)) / (1 + leaving)
+            rates = self.thin_rates if height_m(track.modes[0].x[:3]) > THIN_AIR_M else self.rates
+            leaving = rates.sum(1, keepdims=True) * mixed_s
+            chance = (rates * mixed_s + np.eye(self.n_modes)) / (1 + leaving)
             estimator = IMMEstimator(track.modes, track.mu, chance)
             estimator.predict(0)
             track.mu = estimator.cbar.copy()

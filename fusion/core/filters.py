@@ -41,13 +41,15 @@ class Models:
         Probabilities of a new track's models.
     """
 
-    q: tuple[float, ...] = (50.0**2, 0.02**2, 15.0**2)
+    q: tuple[float, ...] = (2500.0, 4e-6, 225.0)
     beta: tuple[float, ...] = (0.0, 5000.0, 5000.0)
     rates: tuple[tuple[float, ...], ...] = (
         (0.0, 1 / 40, 1 / 400),
         (1 / 5000, 0.0, 1 / 5000),
         (1 / 100, 1 / 100, 0.0),
     )
+    thin_rates: tuple[tuple[float, ...], ...] = ((0.0, 1 / 40, 0.0), (1e-5, 0.0, 0.0), (1 / 100, 1 / 10, 0.0))
+    """The same above 110 km, where nothing manoeuvres without an engine."""
     start: tuple[float, ...] = (0.6, 0.3, 0.1)
     longest_mix_s: float = 10.0
     """An unseen track is not made to manoeuvre by the passing of time alone."""
@@ -142,6 +144,7 @@ def compiled(capacity: int, max_sensors: int, models: Models) -> FilterBank:
         models.longest_mix_s,
         models.negligible,
         models.drag_noise_s,
+        np.array(models.thin_rates),
     )
 
 

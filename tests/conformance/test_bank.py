@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ext import assignment, geodesy, linalg, motion
 from ext.bank import TrackBank
-from fusion.core.filters import Models
+from fusion.core.filters import Models, compiled
 from fusion.reference import FilterpyBank, acceleration, derivative
 from tests.conformance.world import Radar, S, offset, scaled, site, state
 
@@ -17,11 +17,7 @@ MODELS = Models()
 @pytest.fixture
 def banks():
     """A compiled and a reference bank with the core's motion models."""
-    models = (
-        MODELS.q, MODELS.beta, np.array(MODELS.rates), MODELS.start, MODELS.longest_mix_s, MODELS.negligible,
-        MODELS.drag_noise_s,
-    )  # fmt: skip
-    return TrackBank(12, 4, *models), FilterpyBank.of(12, 4, MODELS)
+    return compiled(12, 4, MODELS), FilterpyBank.of(12, 4, MODELS)
 
 
 def both_close(banks, slots, *, states=1e-7, covariances=1e-8):
