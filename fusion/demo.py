@@ -94,7 +94,7 @@ def _watch(exercise: Exercise, console: Console) -> dict[str, dict[str, Any]]:
     """Start the exercise and show it until everybody has ended; the last statuses."""
     plan = exercise.plan
     what = f"{plan.policy.name}, {plan.speed:g} times real time, seed {plan.seed}"
-    console.print(f"{plan.scenario.title}: {what}")
+    console.print(f"{plan.scenario.title}: {what}", soft_wrap=True, highlight=False)
     exercise.start()
     looks = 0
     with Live(console=console, auto_refresh=False, transient=True) as live:
@@ -103,11 +103,11 @@ def _watch(exercise: Exercise, console: Console) -> dict[str, dict[str, Any]]:
             if console.is_terminal:
                 live.update(_view(plan, statuses), refresh=True)
             elif looks % PLAIN_EVERY == 0:
-                console.print(_line(statuses))
+                console.print(_line(statuses), soft_wrap=True, highlight=False)
             looks += 1
             time.sleep(LOOK_S)
     statuses = exercise.statuses()
-    console.print(_line(statuses))
+    console.print(_line(statuses), soft_wrap=True, highlight=False)
     return statuses
 
 
@@ -118,14 +118,15 @@ def _line(statuses: Mapping[str, Mapping[str, Any]]) -> str:
         status = statuses[f"{nation}.node"]
         warnings = sum(status.get("warnings", {}).values())
         parts.append(f"{nation} {status.get('tracks', 0)} tracks {warnings} warnings")
-    t_ns = max(status.get("t_ns", 0) for status in statuses.values())
+    t_ns = max(statuses[f"{nation}.node"].get("t_ns", 0) for nation in RECIPIENTS)
     lost = sum(status.get("lost", 0) for status in statuses.values())
     return f"T{t_ns / S:+.0f} s  " + "  ".join(parts) + f"  lost {lost}"
 
 
 def _view(plan: Plan, statuses: Mapping[str, Mapping[str, Any]]) -> Table:
     """The terminal view: one row per node."""
-    t_ns = max(status.get("t_ns", plan.scenario.t_start_ns) for status in statuses.values())
+    begin_ns = plan.scenario.t_start_ns
+    t_ns = max(statuses[f"{nation}.node"].get("t_ns", begin_ns) for nation in RECIPIENTS)
     title = f"{plan.scenario.title}   T{t_ns / S:+.0f} s of {plan.until_s:.0f}   {plan.speed:g}×"
     table = Table(title=title, caption="SIMULATED, NOTIONAL", title_justify="left", caption_justify="left")
     for column in COLUMNS:
@@ -261,7 +262,7 @@ def _feeds(statuses: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     for nation in NATIONS:
         own = statuses[f"{nation}.node"]["received"]
         released = statuses[f"{nation}.guard"]["released"]
-        for topic, published in statuses[f"{nation}.emulator"]["published"].items():
+        for topic, published in sorted(statuses[f"{nation}.emulator"]["published"].items()):
             feed = topic.removeprefix("feed/")
             sensor = feed.partition("/")[2]
             out = {to: sent.get(f"released/{nation}/{to}/{sensor}", 0) for to, sent in released.items()}

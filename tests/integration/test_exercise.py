@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 import configs
+from fusion import demo
 from fusion.arms import by_recipient, entries
 from fusion.exercise import Exercise, planned
 from fusion.regions import load_regions
@@ -115,6 +116,22 @@ def test_live_settled_pictures_are_those_of_the_stamps(held):
         made = [encode(f"picture/{nation}", picture) for picture in results[nation].settled]
         assert made == live[nation]
     assert any(len(picture.track_id) for picture in results["COALITION"].settled)
+
+
+def test_the_summary_is_complete(held, plan):
+    other = load_policy(configs.resolve("policies", "withheld-kor"))
+    judged = demo._judge(held.session, plan.policy.name, other.text)
+    summary = json.loads(json.dumps(
+        demo._summary(plan, other.name, 1.0, held.statuses, judged), allow_nan=False))  # fmt: skip
+    assert list(summary) == ["scenario", "seed", "speed", "sim_s", "wall_s", "backend", "session_sha256",
+                             "feeds", "arms", "cost", "latency_ms"]  # fmt: skip
+    assert set(summary["arms"]) == {plan.policy.name, "withheld-kor"}
+    assert set(summary["feeds"]) == {f"{radar.nation}/{radar.id}" for radar in plan.scenario.sensors}
+    assert {feed["lost"] for feed in summary["feeds"].values()} == {0}
+    assert summary["feeds"][HIDDEN]["released_to"] == {"JPN": 0, "USA": 0, "COALITION": 0}
+    assert summary["session_sha256"] == Session.generate(plan.scenario, plan.seed, plan.policy).sha256()
+    assert summary["cost"]["KOR"]["custody_lost"] == 0.0
+    assert 0.0 < summary["latency_ms"]["p50"] <= summary["latency_ms"]["p99"] <= summary["latency_ms"]["max"]
 
 
 def test_a_withheld_feed_reaches_its_own_nation_only(held):
