@@ -9,6 +9,7 @@ must come out of each nation's recorded arrivals. It is one draw: intervals need
 
 import hashlib
 import json
+import os
 import platform
 import signal
 import tempfile
@@ -39,7 +40,7 @@ from sharing.clock import monotonic_ns
 from sharing.messages import NATIONS, RECIPIENTS, Picture, S
 from sharing.policy import Policy
 from sharing.recording import Recording, merge
-from sharing.settings import load_policy
+from sharing.settings import SettingsError, load_policy
 from sharing.wire import encode
 
 LOOK_S = 0.5
@@ -51,6 +52,16 @@ COLUMNS = (
     "latency p99, ms",
 )  # fmt: skip
 Summary = dict[str, Any]
+
+COST_COLUMNS = {
+    "first_detection_later_s": ("first seen later, s", ".0f"),
+    "first_track_later_s": ("tracked later, s", ".0f"),
+    "warning_lead_lost_s": ("warning lead lost, s", ".0f"),
+    "impact_ellipse_ratio": ("impact ellipse, ×", ".2f"),
+    "custody_lost": ("custody lost", ".3f"),
+    "raid_fraction_lost": ("raid lost", ".3f"),
+}
+"""What the printed table shows of `cost`: heading and format."""
 
 
 def run(
@@ -70,12 +81,12 @@ def run(
     about = {"code_version": _version(), "backend": "compiled", "machine": platform.machine()}
     plan = planned(flown, path, arrangement, draw, speed, regions, about)
     out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK):
+        raise SettingsError(f"{out}: cannot be written")
     session = out / "session.mcap"
     with tempfile.TemporaryDirectory(prefix="sharedsky-") as folder, _sigterm_raises():
         with Exercise(plan, Path(folder)) as exercise:
-            begun_ns = monotonic_ns()
-            statuses = _watch(exercise, Console(stderr=True))
-            wall_s = (monotonic_ns() - begun_ns) / 1e9
+            statuses, wall_s = _watch(exercise, Console(stderr=True))
         merge(exercise.recordings(), session, plan.metadata, _exercise_only(plan))
     judged = _judge(session, arrangement.name, other.text)
     summary = _summary(plan, other.name, wall_s, statuses, judged)
@@ -90,12 +101,13 @@ def run(
 # ------------------------------------------------------------------------------------------ the live part
 
 
-def _watch(exercise: Exercise, console: Console) -> dict[str, dict[str, Any]]:
-    """Start the exercise and show it until everybody has ended; the last statuses."""
+def _watch(exercise: Exercise, console: Console) -> tuple[dict[str, dict[str, Any]], float]:
+    """Start the exercise and show it until everybody has ended; the last statuses, and its wall seconds."""
     plan = exercise.plan
     what = f"{plan.policy.name}, {plan.speed:g} times real time, seed {plan.seed}"
     console.print(f"{plan.scenario.title}: {what}", soft_wrap=True, highlight=False)
     exercise.start()
+    begun_ns = monotonic_ns()
     looks = 0
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while exercise.running():
@@ -108,7 +120,7 @@ def _watch(exercise: Exercise, console: Console) -> dict[str, dict[str, Any]]:
             time.sleep(LOOK_S)
     statuses = exercise.statuses()
     console.print(_line(statuses), soft_wrap=True, highlight=False)
-    return statuses
+    return statuses, (monotonic_ns() - begun_ns) / 1e9
 
 
 def _line(statuses: Mapping[str, Mapping[str, Any]]) -> str:
@@ -286,12 +298,11 @@ def _show(summary: Summary, policy: str, against: str, out: Path) -> None:
     """The arms and the cost table on stdout."""
     for name in dict.fromkeys((policy, against)):
         show(arm_table(f"{summary['scenario']}, {name}", summary["arms"][name]))
-    columns = ("nation", "warning lead lost, s", "impact ellipse, ×", "custody lost", "raid fraction lost")
-    forms = (".0f", ".2f", ".3f", ".3f")
     rows = [
-        (nation, *(number(value, form) for value, form in zip(costs.values(), forms, strict=True)))
+        (nation, *(number(costs[key], form) for key, (_, form) in COST_COLUMNS.items()))
         for nation, costs in summary["cost"].items()
     ]
+    columns = ("nation", *(name for name, _ in COST_COLUMNS.values()))
     title = f"What {against} costs, compared with {policy} (one draw, seed {summary['seed']})"
     show(plain_table(title, columns, rows))
     lost = sum(feed["lost"] for feed in summary["feeds"].values())

@@ -428,8 +428,15 @@ def cost(policy: Metrics, against: Metrics) -> dict[str, float | None]:
     areas = against["impact_ellipse_km2"], policy["impact_ellipse_km2"]
     custody = policy["custody_fraction"], against["custody_fraction"]
     return {
+        "first_detection_later_s": _later(policy, against, "first_detection_s"),
+        "first_track_later_s": _later(policy, against, "first_track_s"),
         "warning_lead_lost_s": (policy["warning_lead_s"] or 0.0) - (against["warning_lead_s"] or 0.0),
         "impact_ellipse_ratio": None if None in areas else areas[0] / areas[1],
         "custody_lost": None if None in custody else custody[0] - custody[1],
         "raid_fraction_lost": (policy["tracked"] - against["tracked"]) / objects if objects else None,
     }
+
+
+def _later(policy: Metrics, against: Metrics, metric: str) -> float | None:
+    times = policy[metric], against[metric]
+    return None if None in times else times[1] - times[0]

@@ -205,10 +205,15 @@ def test_first_detection_is_the_first_true_one_by_available_time():
 
 
 def test_cost():
-    keys = ("objects", "tracked", "warning_lead_s", "custody_fraction", "impact_ellipse_km2")
-    policy = dict(zip(keys, (2, 2, 90.0, 0.8, 10.0), strict=True))
-    against = dict(zip(keys, (2, 1, None, 0.5, 25.0), strict=True))
+    keys = (
+        "objects", "tracked", "first_detection_s", "first_track_s", "warning_lead_s", "custody_fraction",
+        "impact_ellipse_km2",
+    )  # fmt: skip
+    policy = dict(zip(keys, (2, 2, 50.0, 60.0, 90.0, 0.8, 10.0), strict=True))
+    against = dict(zip(keys, (2, 1, 91.0, None, None, 0.5, 25.0), strict=True))
     assert cost(policy, against) == {
+        "first_detection_later_s": 41.0,
+        "first_track_later_s": None,
         "warning_lead_lost_s": 90.0,
         "impact_ellipse_ratio": 2.5,
         "custody_lost": pytest.approx(0.3),
