@@ -95,7 +95,7 @@ cdef class TrackBank(Store):
         Modes change by no more than the chance over this time in one prediction: an unseen track is not made
         to manoeuvre by the passing of time alone.
     negligible
-        Modes less probable than this are left out of the combined estimate (not out of the filter); at most 0.2.
+        Modes less probable than this, at most 0.2, are left out of the combined estimate, not of the filter.
     drag_noise_s
         The ballistic coefficient is not known: modes with drag get white acceleration noise of the spectral
         density drag_noise_s a², where a is the drag's deceleration.
@@ -104,16 +104,16 @@ cdef class TrackBank(Store):
     cdef object _arguments
 
     def __init__(
-        self, int capacity, int max_sensors, q, beta, rates, start_probabilities=None, double longest_mix_s=1e9,
-        double negligible=0.0, double drag_noise_s=0.0, thin_rates=None,
+        self, int capacity, int max_sensors, q, beta, rates, start_probabilities=None,
+        double longest_mix_s=1e9, double negligible=0.0, double drag_noise_s=0.0, thin_rates=None,
     ):
         cdef int k
         modes = len(q)
         if not 1 <= modes <= MODES:
             raise ValueError(f"q: {modes} modes, 1 to {MODES} are possible")
         if not (1 <= capacity <= 1_000_000 and 1 <= max_sensors <= 64):
-            raise ValueError(f"capacity {capacity}, max_sensors {max_sensors}: 1 to 1000000 and 1 to 64 are possible")
-        self.capacity, self.n_modes, self.max_sensors, self.n_sensors, self.used = capacity, modes, max_sensors, 0, 0
+            raise ValueError(f"capacity {capacity}, max_sensors {max_sensors}: at most 1000000 and 64")
+        self.capacity, self.n_modes, self.max_sensors = capacity, modes, max_sensors
         start = [1.0 / modes] * modes if start_probabilities is None else start_probabilities
         numbers(q, modes, self.q, "q")
         numbers(beta, modes, self.inverse_beta, "beta")
@@ -121,10 +121,12 @@ cdef class TrackBank(Store):
         thin_rates = np.array(rates if thin_rates is None else thin_rates, float)
         numbers(thin_rates.ravel(), modes * modes, self.thin_rates, "thin_rates")
         numbers(start, modes, self.probabilities, "start_probabilities")
-        if min(q) < 0 or min(beta) < 0 or min(np.min(rates), np.min(thin_rates)) < 0 or min(start) < 1e-12 or abs(sum(start) - 1.0) > 1e-9:
-            raise ValueError("q, beta and rates must not be negative, start_probabilities positive and summing to 1")
+        if min(*q, *beta, np.min(rates), np.min(thin_rates)) < 0:
+            raise ValueError("q, beta, rates: must not be negative")
+        if min(start) < 1e-12 or abs(sum(start) - 1.0) > 1e-9:
+            raise ValueError("start_probabilities: must be positive and sum to 1")
         if not (longest_mix_s > 0.0 and 0.0 <= negligible <= 0.2 and drag_noise_s >= 0.0):
-            raise ValueError("longest_mix_s must be positive, negligible from 0 to 0.2, drag_noise_s not negative")
+            raise ValueError("longest_mix_s: positive, negligible: 0 to 0.2, drag_noise_s: not negative")
         for k in range(modes):
             self.inverse_beta[k] = 1.0 / self.inverse_beta[k] if self.inverse_beta[k] > 0.0 else 0.0
         self._arguments = (capacity, max_sensors, tuple(q), tuple(beta), np.array(rates, float), tuple(start))
@@ -136,7 +138,7 @@ cdef class TrackBank(Store):
     # -- tracks ---------------------------------------------------------------------------------------------
 
     def start(self, int slot, int64_t t_ns, z, sigma, int sensor, double velocity_sigma_mps):
-        """Begins a track from one plot: z, sigma (3: range m, azimuth rad, elevation rad) of a sensor at t_ns.
+        """Begins a track from a sensor's plot at t_ns: z, sigma (3: range m, azimuth rad, elevation rad).
 
         Position from the plot, P = J (R + B) Jᵀ, C = -J B (the error is x - x̂); velocity zero relative to
         the rotating Earth, with `velocity_sigma_mps` on each axis; every mode alike.
@@ -149,6 +151,7 @@ cdef class TrackBank(Store):
         cdef double jacobian[9]
         cdef double *c
         cdef const double *bias
+        cdef double variance
         cdef int i, j, k
         self.aim(sensor)
         numbers(z, 3, plot, "z")
@@ -166,7 +169,8 @@ cdef class TrackBank(Store):
             for j in range(i, 3):
                 p[i * 6 + j] = 0.0
                 for k in range(3):
-                    p[i * 6 + j] += jacobian[i * 3 + k] * jacobian[j * 3 + k] * (noise[k] * noise[k] + bias[k])
+                    variance = noise[k] * noise[k] + bias[k]
+                    p[i * 6 + j] += jacobian[i * 3 + k] * jacobian[j * 3 + k] * variance
                 p[j * 6 + i] = p[i * 6 + j]
         self.begin(slot, t_ns, x, p)
         if bias[0] + bias[1] + bias[2] > 0.0:
@@ -178,7 +182,7 @@ cdef class TrackBank(Store):
                         c[(k * 18 + i * 3 + j) * 8] = -jacobian[i * 3 + j] * bias[j] if i < 3 else 0.0
 
     def start_state(self, int slot, int64_t t_ns, x, p):
-        """Begins a track at t_ns from state x (6) and covariance p (6, 6), every mode alike, no bias terms."""
+        """Begins a track at t_ns from state x (6), covariance p (6, 6): every mode alike, no bias terms."""
         cdef double state[6]
         cdef double covariance[36]
         numbers(x, 6, state, "x")
@@ -211,7 +215,7 @@ cdef class TrackBank(Store):
                     self.time_of[batch[count]] = t_ns
 
     def carry(self, slots, int64_t t_ns):
-        """As `predict`, without a change of modes: for tracks that nobody sees, so that later steps are short."""
+        """As `predict`, without a change of modes: for tracks that nobody sees, to keep later steps short."""
         self.work.mixing = False
         try:
             self.predict(slots, t_ns)
@@ -227,7 +231,7 @@ cdef class TrackBank(Store):
         return 0
 
     cdef void predict_batch(self, const int32_t *slots, int n, int64_t t_ns, uint64_t sensors) noexcept nogil:
-        """Gathers up to eight tracks, with the consider blocks of `sensors`, and predicts them in the work."""
+        """Gathers up to eight tracks, with consider blocks of `sensors`, and predicts them in the work."""
         cdef int l
         self.gather(slots, n)
         self.gather_consider(slots, n, sensors)
@@ -266,15 +270,16 @@ cdef class TrackBank(Store):
             self.work.own = 0
             run_score(&self.work)
             memcpy(<double *>cnp.PyArray_DATA(d2) + i, self.work.d2, n * sizeof(double))
-            memcpy(<double *>cnp.PyArray_DATA(log_likelihood) + i, self.work.log_likelihood, n * sizeof(double))
+            memcpy(
+                <double *>cnp.PyArray_DATA(log_likelihood) + i, self.work.log_likelihood, n * sizeof(double))
         return d2, log_likelihood
 
     def update(self, slots, rows, z, sigma, int sensor):
         """Updates distinct tracks slots[i], at their time, each with plot rows[i] (both int32 (p)) of (k, 3).
 
         Range, azimuth, elevation one after the other, linearised once at the prior; then the mode
-        probabilities by the joint likelihoods, none left below 1e-12. Returns nis (p): the normalised innovation squared
-        weighted by the new mode probabilities, divided by 3.
+        probabilities by the joint likelihoods, none left below 1e-12. Returns nis (p): the normalised
+        innovation squared weighted by the new mode probabilities, divided by 3.
         """
         cdef cnp.ndarray plots = table(z, cnp.NPY_DOUBLE, -1, 3, "z")
         cdef const int32_t *tracks = self.living(slots, -1)
@@ -352,7 +357,8 @@ cdef class TrackBank(Store):
             for l in range(count):
                 unlane(<double *>cnp.PyArray_DATA(x) + (i + l) * 6, self.work.mean + l, 6)
                 unlane(<double *>cnp.PyArray_DATA(p) + (i + l) * 36, self.work.cov + l, 36)
-                unlane(<double *>cnp.PyArray_DATA(mu) + (i + l) * self.n_modes, self.work.mu + l, self.n_modes)
+                unlane(
+                    <double *>cnp.PyArray_DATA(mu) + (i + l) * self.n_modes, self.work.mu + l, self.n_modes)
         return x, p, mu
 
     def mode_estimate(self, slots, int mode):
@@ -389,7 +395,8 @@ cdef class TrackBank(Store):
         cdef int blocks = (self.used + 7) // 8
         cdef cnp.ndarray centres = np.empty((blocks, 4, 8))
         finite(<const double *>cnp.PyArray_DATA(where), 3 * k, "positions")
-        extrapolate(blocks, self.summary, self.time_of, self.living_, t_ns, <double *>cnp.PyArray_DATA(centres))
+        extrapolate(
+            blocks, self.summary, self.time_of, self.living_, t_ns, <double *>cnp.PyArray_DATA(centres))
         return near(blocks, <const double *>cnp.PyArray_DATA(centres), k,
                     <const double *>cnp.PyArray_DATA(where), <const double *>cnp.PyArray_DATA(sigma))
 
@@ -409,11 +416,12 @@ cdef class TrackBank(Store):
         memcpy(sector.enu, self.work.enu, sizeof(sector.enu))
         sector.azimuth_center, sector.half_width = azimuth_center, 0.5 * azimuth_width
         sector.elevation_min, sector.elevation_max, sector.range_max = elevation_min, elevation_max, range_max
-        extrapolate(blocks, self.summary, self.time_of, self.living_, t_ns, <double *>cnp.PyArray_DATA(centres))
+        extrapolate(
+            blocks, self.summary, self.time_of, self.living_, t_ns, <double *>cnp.PyArray_DATA(centres))
         return inside(blocks, <const double *>cnp.PyArray_DATA(centres), &sector)
 
     def positions(self, z, int sensor, int64_t t_ns):
-        """ECEF positions (k, 3), m, of plots z (k, 3: range m, azimuth rad, elevation rad) of a sensor at t_ns."""
+        """ECEF positions (k, 3), m, of a sensor's plots (k, 3: range m, azimuth, elevation rad) at t_ns."""
         cdef cnp.ndarray plots = table(z, cnp.NPY_DOUBLE, -1, 3, "z")
         cdef Py_ssize_t k = cnp.PyArray_DIM(plots, 0), i
         cdef cnp.ndarray out = np.empty((k, 3))

@@ -40,7 +40,8 @@ cdef inline double c_log(double x) noexcept nogil:
     cdef double s = f / (2.0 + f)
     cdef double z = s * s
     cdef double w = z * z
-    cdef double r = w * (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01)) \
+    cdef double r = w * (3.999999999940941908e-01 + w * (
+        2.222219843214978396e-01 + w * 1.531383769920937332e-01)) \
         + z * (6.666666666666735130e-01 + w * (2.857142874366239149e-01 + w * (
             1.818357216161805012e-01 + w * 1.479819860511658591e-01)))
     cdef double half = 0.5 * f * f

@@ -12,7 +12,8 @@ cdef struct Sector:
     double range_max
 
 cdef void extrapolate(
-    int blocks, const double *summary, const int64_t *times, const uint8_t *alive, int64_t t_ns, double *centres
+    int blocks, const double *summary, const int64_t *times, const uint8_t *alive, int64_t t_ns,
+    double *centres
 ) noexcept nogil
 cdef object near(
     int blocks, const double *centres, Py_ssize_t count, const double *positions, const double *sigma

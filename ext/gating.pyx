@@ -64,7 +64,8 @@ cdef double NOWHERE_M = 1e100
 
 
 cdef void extrapolate(
-    int blocks, const double *summary, const int64_t *times, const uint8_t *alive, int64_t t_ns, double *centres
+    int blocks, const double *summary, const int64_t *times, const uint8_t *alive, int64_t t_ns,
+    double *centres
 ) noexcept nogil:
     """Fills `centres` with every track's linearly extrapolated position and its radius at t_ns."""
     cdef const double *s

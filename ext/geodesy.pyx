@@ -36,7 +36,7 @@ cdef void to_geodetic(const double *r, double *lat, double *lon, double *alt) no
 
 
 def geodetic(ecef):
-    """Latitude (rad), longitude (rad) and height over the ellipsoid (m), each (n), of positions (n, 3) in ECEF m."""
+    """Latitude (rad), longitude (rad), ellipsoidal height (m), each (n), of positions (n, 3) in ECEF m."""
     cdef cnp.ndarray positions = table(ecef, cnp.NPY_DOUBLE, -1, 3, "ecef")
     cdef Py_ssize_t n = cnp.PyArray_DIM(positions, 0), i
     cdef cnp.ndarray lat = np.empty(n), lon = np.empty(n), alt = np.empty(n)
@@ -50,7 +50,7 @@ def geodetic(ecef):
 
 
 def ecef(lat_rad, lon_rad, alt_m):
-    """Positions (n, 3) in ECEF, m, of latitudes, longitudes (rad) and heights over the ellipsoid (m), each (n)."""
+    """Positions (n, 3) in ECEF, m, of latitudes, longitudes (rad), ellipsoidal heights (m), each (n)."""
     cdef cnp.ndarray lat = table(lat_rad, cnp.NPY_DOUBLE, -1, 0, "lat_rad")
     cdef Py_ssize_t n = cnp.PyArray_DIM(lat, 0), i
     cdef cnp.ndarray lon = table(lon_rad, cnp.NPY_DOUBLE, n, 0, "lon_rad")

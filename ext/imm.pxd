@@ -14,7 +14,8 @@ cdef enum:
 
 
 cdef inline void mixing_weights(
-    int modes, const double *rates, const double *thin_rates, const double *thin, const double *dt, double *mu, double *w
+    int modes, const double *rates, const double *thin_rates, const double *thin, const double *dt,
+    double *mu, double *w
 ) noexcept nogil:
     """Weights w (K, K), w_ij that of mode i in the start of mode j; mu (K) becomes the predicted probability.
 
@@ -35,7 +36,8 @@ cdef inline void mixing_weights(
             for l in range(LANES):
                 rate = thin_rates[i * modes + j] if thin[l] > 0.0 else rates[i * modes + j]
                 total = thin_total if thin[l] > 0.0 else air_total
-                w[(i * modes + j) * 8 + l] = (1.0 if i == j else rate * dt[l]) / (1.0 + total * dt[l]) * mu[i * 8 + l]
+                rate = 1.0 if i == j else rate * dt[l]
+                w[(i * modes + j) * 8 + l] = rate / (1.0 + total * dt[l]) * mu[i * 8 + l]
                 predicted[j * 8 + l] += w[(i * modes + j) * 8 + l]
     for j in range(modes):
         for i in range(modes):
@@ -65,7 +67,9 @@ cdef inline void mix_vectors(int modes, int size, const double *w, double *v) no
                 v[(j * size + a) * 8 + l] = value[l]
 
 
-cdef inline void spread(const double *weight, const double *p, const double *x, const double *mean, double *out) noexcept nogil:
+cdef inline void spread(
+    const double *weight, const double *p, const double *x, const double *mean, double *out
+) noexcept nogil:
     """out (6, 6) += weight (P + (x - mean)(x - mean)ᵀ)."""
     cdef double d[48]
     cdef double value[8]
@@ -76,7 +80,8 @@ cdef inline void spread(const double *weight, const double *p, const double *x, 
     for a in range(6):
         for b in range(a, 6):
             for l in range(LANES):
-                value[l] = out[a * 48 + b * 8 + l] + weight[l] * (p[a * 48 + b * 8 + l] + d[a * 8 + l] * d[b * 8 + l])
+                value[l] = out[a * 48 + b * 8 + l] + weight[l] * (
+                    p[a * 48 + b * 8 + l] + d[a * 8 + l] * d[b * 8 + l])
             store_symmetric(out, a, b, value)
 
 
@@ -96,7 +101,9 @@ cdef inline void mix_states(int modes, const double *w, double *x, double *p) no
             spread(w + (i * modes + j) * 8, old_p + i * 288, old_x + i * 48, x + j * 48, p + j * 288)
 
 
-cdef inline void combine(int modes, const double *mu, const double *x, const double *p, double *mean, double *cov) noexcept nogil:
+cdef inline void combine(
+    int modes, const double *mu, const double *x, const double *p, double *mean, double *cov
+) noexcept nogil:
     """Mean (6) and covariance (6, 6) of the mixture of the modes."""
     cdef Py_ssize_t a, k, l
     for a in range(6):
@@ -126,7 +133,9 @@ cdef inline void dominant(int modes, double negligible, const double *mu, double
             weights[k * 8 + l] /= total[l]
 
 
-cdef inline void log_sum(int modes, const double *mu, const double *log_density, double *weights, double *total) noexcept nogil:
+cdef inline void log_sum(
+    int modes, const double *mu, const double *log_density, double *weights, double *total
+) noexcept nogil:
     """total (1) = log Σ mu_k exp(log_density_k), and the share of each mode in it, weights (K)."""
     cdef double top[8]
     cdef double sum_[8]

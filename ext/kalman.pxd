@@ -80,7 +80,8 @@ cdef inline void propagate_consider(double *c, const double *phi) noexcept nogil
                 c[i * 24 + j * 8 + l] = (
                     phi[i * 48 + l] * old[j * 8 + l] + phi[i * 48 + 8 + l] * old[24 + j * 8 + l]
                     + phi[i * 48 + 16 + l] * old[48 + j * 8 + l] + phi[i * 48 + 24 + l] * old[72 + j * 8 + l]
-                    + phi[i * 48 + 32 + l] * old[96 + j * 8 + l] + phi[i * 48 + 40 + l] * old[120 + j * 8 + l])
+                    + phi[i * 48 + 32 + l] * old[96 + j * 8 + l]
+                    + phi[i * 48 + 40 + l] * old[120 + j * 8 + l])
 
 
 cdef inline void innovation_covariance(
@@ -93,8 +94,8 @@ cdef inline void innovation_covariance(
             for l in range(LANES):
                 s[a * 24 + b * 8 + l] = (
                     rows[a * 24 + l] * (
-                        p[l] * rows[b * 24 + l] + p[8 + l] * rows[b * 24 + 8 + l] + p[16 + l] * rows[b * 24 + 16 + l]
-                        + c[b * 8 + l])
+                        p[l] * rows[b * 24 + l] + p[8 + l] * rows[b * 24 + 8 + l]
+                        + p[16 + l] * rows[b * 24 + 16 + l] + c[b * 8 + l])
                     + rows[a * 24 + 8 + l] * (
                         p[48 + l] * rows[b * 24 + l] + p[56 + l] * rows[b * 24 + 8 + l]
                         + p[64 + l] * rows[b * 24 + 16 + l] + c[24 + b * 8 + l])

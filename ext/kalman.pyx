@@ -1,4 +1,4 @@
-"""One extended Kalman filter step for a contiguous batch: the bank's own lane functions, without its book-keeping.
+"""One extended Kalman filter step for a contiguous batch: the bank's own lane functions alone.
 
 For benchmarks and conformance tests: no modes, no drag, no sensor biases.
 """

@@ -11,9 +11,9 @@ cnp.import_array()
 
 
 def cholesky(a):
-    """Lower triangle L (n, n) with L Lᵀ = a, of a symmetric positive definite matrix a (n, n); reads the lower one.
+    """Lower triangle L (n, n) with L Lᵀ = a, of a symmetric positive definite matrix a (n, n).
 
-    ValueError when a is not positive definite (Golub and Van Loan, algorithm 4.2.1).
+    Reads the lower triangle of a; ValueError when a is not positive definite (Golub and Van Loan, 4.2.1).
     """
     cdef cnp.ndarray matrix = table(a, cnp.NPY_DOUBLE, -1, -1, "a")
     cdef Py_ssize_t n = cnp.PyArray_DIM(matrix, 0), i, j, k

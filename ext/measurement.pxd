@@ -62,7 +62,7 @@ cdef inline void innovate(const double *z, const double *h, double *nu) noexcept
 cdef inline void locate(
     const double *z, const double *site, const double *enu, double *position, double *jacobian
 ) noexcept nogil:
-    """ECEF position (3) of one plot z (3), and its derivative (3, 3) by range, azimuth, elevation: no lanes."""
+    """ECEF position (3) of one plot z (3), its derivative (3, 3) by range, azimuth, elevation: no lanes."""
     cdef double sa, ca, se, ce
     cdef double column[9]
     cdef Py_ssize_t i, j

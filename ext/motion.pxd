@@ -1,10 +1,11 @@
-"""Motion of eight objects in ECEF: gravity with J2, the Earth's rotation, drag; one RK4 step and its transition.
+"""Motion of eight objects in ECEF: gravity with J2, rotation, drag; one RK4 step and its transition.
 
 Lane arrays: component-major, eight lanes innermost. State (6): position m, velocity m/s relative to the
 rotating Earth. `inverse_beta` (1): 1/β in m²/kg, used where `drag` is set.
 
-Two limits keep the tracks finite that no missile has made: drag slows by no more than the rate 1/h over a step
-of h seconds (more would make the step unstable), and within 5,000 km of the Earth's centre gravity falls to 0.
+Two limits keep the tracks finite that no missile has made: drag slows by no more than the rate 1/h over
+a step of h seconds (more would make it unstable), and within 5,000 km of the Earth's centre gravity falls
+to 0.
 """
 
 from libc.math cimport sqrt
@@ -55,7 +56,9 @@ cdef inline double squared_radius(const double *x) noexcept nogil:
     return r2 if r2 > least else least
 
 
-cdef inline void drag_rate(const double *x, const double *h, const double *inverse_beta, double *rate) noexcept nogil:
+cdef inline void drag_rate(
+    const double *x, const double *h, const double *inverse_beta, double *rate
+) noexcept nogil:
     """Rate ½ρ/β |v| (1), 1/s, at which drag slows the states x (6), 1/h at most."""
     cdef Py_ssize_t l
     cdef double r, slope
@@ -120,7 +123,8 @@ cdef inline void rk4(
     for i in range(3):
         for l in range(LANES):
             out[i * 8 + l] = x[i * 8 + l] + h[l] * (1.0 / 6.0) * (
-                x[24 + i * 8 + l] + 2.0 * (second[24 + i * 8 + l] + middle[24 + i * 8 + l]) + last[24 + i * 8 + l])
+                x[24 + i * 8 + l] + 2.0 * (second[24 + i * 8 + l] + middle[24 + i * 8 + l])
+                + last[24 + i * 8 + l])
             out[24 + i * 8 + l] = x[24 + i * 8 + l] + h[l] * (1.0 / 6.0) * (
                 a1[i * 8 + l] + 2.0 * (a2[i * 8 + l] + a3[i * 8 + l]) + a4[i * 8 + l])
 

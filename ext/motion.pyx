@@ -121,7 +121,7 @@ def fall(states, inverse_beta, double step_s, double t_max_s, double floor_m, in
     cdef const double *s = <const double *>cnp.PyArray_DATA(x)
     cdef const double *b = <const double *>cnp.PyArray_DATA(beta)
     if not (0.0 < step_s <= 60.0 and step_s <= t_max_s <= 1e6 and sample_every >= 1):
-        raise ValueError(f"fall: step_s {step_s}, t_max_s {t_max_s}, sample_every {sample_every} are out of range")
+        raise ValueError(f"fall: step {step_s}, t_max {t_max_s}, sample_every {sample_every}: out of range")
     finite(s, 6 * n, "states")
     finite(b, n, "inverse_beta")
     steps = int(np.ceil(t_max_s / step_s))
@@ -195,7 +195,8 @@ cdef void keep(double *path, const double *x, int n, int m, int sample) noexcept
 
 
 cdef void land(
-    Fall *w, const double *inverse_beta, int n, const double *above, const int *landed, double step_s, double floor_m
+    Fall *w, const double *inverse_beta, int n, const double *above, const int *landed, double step_s,
+    double floor_m
 ) noexcept nogil:
     """Shortens the last step h of each landed lane to end on the floor (regula falsi, Illinois)."""
     cdef double low[8]
@@ -216,7 +217,8 @@ cdef void land(
     for i in range(REFINEMENTS):
         for l in range(8):
             if landed[l] >= 0:
-                w.h[l] = low[l] + (high[l] - low[l]) * f_low[l] / (f_low[l] - f_high[l]) if f_low[l] > 0.0 else 0.0
+                f = f_low[l] / (f_low[l] - f_high[l]) if f_low[l] > 0.0 else 0.0
+                w.h[l] = low[l] + (high[l] - low[l]) * f
         run_step(w)
         for l in range(8):
             f = height_of(w.x + l) - floor_m

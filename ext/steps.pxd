@@ -56,7 +56,7 @@ cdef inline void take(double *to, const double *source, int size) noexcept nogil
 
 
 cdef inline void predict(Work *w) noexcept nogil:
-    """Mixes the modes, where `mixing` says so, and predicts each by dt, with the consider blocks; refreshes the summary."""
+    """Mixes the modes, where `mixing` says so, and predicts each by dt, with the consider blocks."""
     cdef double weights[128]
     cdef double mu[32]
     cdef double steps[8]
@@ -117,7 +117,8 @@ cdef inline void predict_mode(Work *w, int mode, const double *steps, int most) 
             drag_rate(middle, h, inverse_beta, noise)
         for l in range(LANES):
             noise[l] = w.q[mode] + w.drag_noise_s * noise[l] * noise[l] * (
-                middle[24 + l] * middle[24 + l] + middle[32 + l] * middle[32 + l] + middle[40 + l] * middle[40 + l])
+                middle[24 + l] * middle[24 + l] + middle[32 + l] * middle[32 + l]
+                + middle[40 + l] * middle[40 + l])
         propagate_covariance(p, phi, noise, h, active)
         for i in range(6):
             for l in range(LANES):
@@ -157,7 +158,7 @@ cdef inline void summarise(Work *w) noexcept nogil:
 
 
 cdef inline void score(Work *w) noexcept nogil:
-    """d2: smallest Mahalanobis distance squared over the modes likelier than 1e-3; log_likelihood: the mixture's."""
+    """d2: least squared Mahalanobis distance of modes likelier than 1e-3; log_likelihood: the mixture's."""
     cdef double nu[24]
     cdef double rows[72]
     cdef double s[72]
@@ -196,7 +197,7 @@ cdef inline void score(Work *w) noexcept nogil:
 
 
 cdef inline void update(Work *w) noexcept nogil:
-    """Updates every mode with the plot, then the mode probabilities; d2: normalised innovation squared / 3."""
+    """Updates every mode with the plot, then their probabilities; d2: normalised innovation squared / 3."""
     cdef double mu[32]
     cdef double weights[32]
     cdef double log_densities[32]

@@ -38,6 +38,6 @@ cdef class Store:
     cdef void site_at(self, int sensor, int64_t t_ns, double *position, int stride) noexcept nogil
     cdef int begin(self, int slot, int64_t t_ns, const double *x, const double *p) except -1
     cdef void load_plots(
-        self, const int32_t *slots, const int32_t *rows, int n, const double *z, const double *sigma, int sensor,
-        bint ahead, int64_t t_ns
+        self, const int32_t *slots, const int32_t *rows, int n, const double *z, const double *sigma,
+        int sensor, bint ahead, int64_t t_ns
     ) noexcept nogil

@@ -179,10 +179,10 @@ cdef class Store:
             position[i * stride] = site[i] + site[3 + i] * dt
 
     cdef void load_plots(
-        self, const int32_t *slots, const int32_t *rows, int n, const double *z, const double *sigma, int sensor,
-        bint ahead, int64_t t_ns,
+        self, const int32_t *slots, const int32_t *rows, int n, const double *z, const double *sigma,
+        int sensor, bint ahead, int64_t t_ns,
     ) noexcept nogil:
-        """Plots and the sensor's position, at t_ns if `ahead`, else each at its track's time, into the lanes."""
+        """Plots and the sensor's position, at t_ns if `ahead`, else at each track's time, into the lanes."""
         cdef int i, l, lane
         for l in range(8):
             lane = l if l < n else 0
@@ -203,7 +203,8 @@ cdef class Store:
         cdef double site[18]
         cdef int i
         if not 0 <= sensor < self.max_sensors or sensor > self.n_sensors:
-            raise ValueError(f"sensor: {sensor}, at most {min(self.max_sensors - 1, self.n_sensors)} is possible")
+            most = min(self.max_sensors - 1, self.n_sensors)
+            raise ValueError(f"sensor: {sensor}, at most {most} is possible")
         numbers(position, 3, site, "position")
         numbers(velocity, 3, site + 3, "velocity")
         numbers(enu, 9, site + 6, "enu")
@@ -271,7 +272,8 @@ cdef class Store:
         """Back to a checkpoint of this bank, or of one made with the same arguments."""
         used, sensors, state, consider, summary, masks, times, alive, sites, site_times = saved
         blocks, slots = (used + 7) // 8, (used + 7) // 8 * 8
-        if used > self.capacity or sensors > self.max_sensors or state.shape != (blocks, 43 * self.n_modes, 8):
+        fits = used <= self.capacity and sensors <= self.max_sensors
+        if not fits or state.shape != (blocks, 43 * self.n_modes, 8):
             raise ValueError("checkpoint: of a bank with other arguments")
         self.used, self.n_sensors = used, sensors
         self._state[:blocks] = state
