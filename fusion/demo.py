@@ -22,6 +22,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -37,7 +38,7 @@ from fusion.tables import arm_table, number, plain_table, show
 from fusion.verify import verify
 from sensors.scenario import load_scenario
 from sharing.clock import monotonic_ns
-from sharing.messages import NATIONS, RECIPIENTS, Picture, S
+from sharing.messages import COALITION, NATIONS, RECIPIENTS, Picture, S
 from sharing.policy import Policy
 from sharing.recording import Recording, merge
 from sharing.settings import SettingsError, load_policy
@@ -47,10 +48,7 @@ LOOK_S = 0.5
 """Wall seconds between looks at the processes."""
 PLAIN_EVERY = 20
 """Looks between two lines where there is no terminal."""
-COLUMNS = (
-    "node", "own items", "partners' items", "released to others", "tracks", "warned of", "lost", "refused",
-    "latency p99, ms",
-)  # fmt: skip
+COLUMNS = ("node", "own", "others'", "released", "tracks", "warned", "lost", "refused", "p99 ms")
 Summary = dict[str, Any]
 
 COST_COLUMNS = {
@@ -140,9 +138,11 @@ def _view(plan: Plan, statuses: Mapping[str, Mapping[str, Any]]) -> Table:
     begin_ns = plan.scenario.t_start_ns
     t_ns = max(statuses[f"{nation}.node"].get("t_ns", begin_ns) for nation in RECIPIENTS)
     title = f"{plan.scenario.title}   T{t_ns / S:+.0f} s of {plan.until_s:.0f}   {plan.speed:g}×"
-    table = Table(title=title, caption="SIMULATED, NOTIONAL", title_justify="left", caption_justify="left")
+    regions = ", ".join(statuses[f"{COALITION}.node"].get("warnings", {}))
+    caption = f"warned: {regions or 'nobody'}\nSIMULATED, NOTIONAL"
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
     for column in COLUMNS:
-        table.add_column(column, justify="left" if column in ("node", "warned of") else "right")
+        table.add_column(column, justify="left" if column == "node" else "right", no_wrap=True)
     for nation in RECIPIENTS:
         table.add_row(nation, *_cells(nation, statuses))
     return table
@@ -156,7 +156,7 @@ def _cells(nation: str, statuses: Mapping[str, Mapping[str, Any]]) -> Iterator[s
     yield str(sum(received.values()) - own)
     yield str(sum(sum(sent.values()) for sent in guard.get("released", {}).values()))
     yield str(node.get("tracks", 0))
-    yield ", ".join(node.get("warnings", {})) or "–"
+    yield str(len(node.get("warnings", {})))
     yield str(node.get("lost", 0))
     yield str(sum(node.get("refused", {}).values()))
     p99 = node.get("latency_ms", {}).get("p99")
