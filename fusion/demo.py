@@ -140,7 +140,10 @@ def _view(plan: Plan, statuses: Mapping[str, Mapping[str, Any]]) -> Table:
     title = f"{plan.scenario.title}   T{t_ns / S:+.0f} s of {plan.until_s:.0f}   {plan.speed:g}×"
     regions = ", ".join(statuses[f"{COALITION}.node"].get("warnings", {}))
     caption = f"warned: {regions or 'nobody'}\nSIMULATED, NOTIONAL"
-    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
+    table = Table(
+        title=title, caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )  # fmt: skip
     for column in COLUMNS:
         table.add_column(column, justify="left" if column == "node" else "right", no_wrap=True)
     for nation in RECIPIENTS:
