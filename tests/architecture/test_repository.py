@@ -111,7 +111,9 @@ def test_test_folders_are_packages() -> None:
 
 def test_every_library_is_declared() -> None:
     setup = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    declared = {re.split(r"[\[<>=]", d)[0] for d in setup["project"]["dependencies"]}
+    project, extras = setup["project"], setup["project"]["optional-dependencies"]
+    listed = [*project["dependencies"], *(d for extra in extras.values() for d in extra)]
+    declared = {re.split(r"[\[<>=]", d)[0] for d in listed}
     used = {
         name
         for path in python_files(*PRODUCT)
