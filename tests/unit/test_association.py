@@ -1,0 +1,75 @@
+"""Clusters and the assignment in them, against every possibility."""
+
+from itertools import permutations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fusion.core.association import Pairs, associate, clusters
+
+CLUTTER = 5.0
+
+
+def pairs_of(table):
+    """Pairs from {(row, slot): log-likelihood}, ordered by row, then slot."""
+    keys = sorted(table)
+    rows = np.array([r for r, _ in keys], np.int32)
+    slots = np.array([s for _, s in keys], np.int32)
+    return Pairs(rows, slots, np.array([table[k] for k in keys]))
+
+
+def cost_of(chosen, table, rows):
+    return sum(-table[(r, s)] for r, s in chosen) + CLUTTER * (len(rows) - len(chosen))
+
+
+def best_by_force(table):
+    """The least cost over every way to give each row a distinct slot or clutter."""
+    rows, slots = sorted({r for r, _ in table}), sorted({s for _, s in table})
+    choices = [*slots, *[None] * len(rows)]
+    best = np.inf
+    for order in set(permutations(choices, len(rows))):
+        pairs = [(r, s) for r, s in zip(rows, order, strict=True) if s is not None]
+        if all(p in table for p in pairs):
+            best = min(best, cost_of(pairs, table, rows))
+    return best
+
+
+tables = st.dictionaries(
+    st.tuples(st.integers(0, 2), st.integers(0, 3)), st.floats(-12.0, 3.0), min_size=1, max_size=7
+)
+
+
+@given(tables)
+def test_the_assignment_is_the_best_there_is(table):
+    pairs = pairs_of(table)
+    rows, slots = associate(pairs, np.ones(len(pairs.rows), bool), CLUTTER)
+    chosen = list(zip(rows.tolist(), slots.tolist(), strict=True))
+    assert len(set(rows.tolist())) == len(rows)
+    assert len(set(slots.tolist())) == len(slots)
+    assert abs(cost_of(chosen, table, {r for r, _ in table}) - best_by_force(table)) < 1e-9
+
+
+def test_confirmed_tracks_choose_first():
+    pairs = pairs_of({(0, 0): -1.0, (0, 1): 2.0})
+    rows, slots = associate(pairs, np.array([True, False]), CLUTTER)
+    assert (rows.tolist(), slots.tolist()) == ([0], [0])
+
+
+def test_a_tentative_track_gets_what_is_left():
+    pairs = pairs_of({(0, 0): -1.0, (0, 1): 2.0, (1, 1): 0.0})
+    rows, slots = associate(pairs, np.array([True, False, False]), CLUTTER)
+    assert sorted(zip(rows.tolist(), slots.tolist(), strict=True)) == [(0, 0), (1, 1)]
+
+
+def test_clusters_are_the_connected_parts():
+    pairs = pairs_of({(0, 0): 0.0, (0, 1): 0.0, (1, 1): 0.0, (2, 5): 0.0})
+    parts = [
+        sorted(zip(pairs.rows[c].tolist(), pairs.slots[c].tolist(), strict=True)) for c in clusters(pairs)
+    ]
+    assert parts == [[(0, 0), (0, 1), (1, 1)], [(2, 5)]]
+
+
+def test_a_plot_less_likely_than_clutter_is_left_alone():
+    rows, _ = associate(pairs_of({(0, 0): -5.1}), np.array([True]), CLUTTER)
+    assert not len(rows)
