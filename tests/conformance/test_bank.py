@@ -6,7 +6,6 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from ext import assignment, geodesy, linalg, motion
-from ext.bank import TrackBank
 from fusion.core.filters import Models, compiled
 from fusion.reference import FilterpyBank, acceleration, derivative
 from tests.conformance.world import Radar, S, offset, scaled, site, state

@@ -113,10 +113,10 @@ def test_looking_ahead_changes_nothing() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(seeds, st.floats(0.1, 30.0), st.floats(0.1, 30.0))
-def test_two_predictions_compose(seed: int, first: float, second: float) -> None:
+@given(seeds, st.floats(0.1, 10.0), st.floats(0.1, 10.0))
+def test_two_predictions_compose_above_the_air(seed: int, first: float, second: float) -> None:
     rng = np.random.default_rng(seed)
-    x, p, slot = state(rng, site(rng)), covariance(rng), np.zeros(1, np.int32)
+    x, p, slot = state(rng, site(rng), (2.5e5, 6e5)), covariance(rng), np.zeros(1, np.int32)
     one, two = TrackBank(1, 1, [5.0], [3000.0], [[0]]), TrackBank(1, 1, [5.0], [3000.0], [[0]])
     one.start_state(0, 0, x, p)
     two.start_state(0, 0, x, p)
@@ -125,8 +125,8 @@ def test_two_predictions_compose(seed: int, first: float, second: float) -> None
     two.predict(slot, round(first * S) + round(second * S))
     (x1, p1, _), (x2, p2, _) = one.estimate(slot), two.estimate(slot)
     sigma = np.sqrt(np.diag(p1[0]))
-    assert np.abs(x1 - x2).max() < max(1.0, 1e-2 * sigma.max())
-    assert np.abs((p1 - p2)[0] / np.outer(sigma, sigma)).max() < 0.05
+    assert np.abs(x1 - x2).max() < 1e-3
+    assert np.abs((p1 - p2)[0] / np.outer(sigma, sigma)).max() < 1e-4
 
 
 @given(st.floats(-np.pi, np.pi), st.floats(-0.01, 0.01))
