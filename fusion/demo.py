@@ -15,7 +15,6 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
@@ -86,7 +85,7 @@ def run(
         with Exercise(plan, Path(folder)) as exercise:
             statuses, wall_s = _watch(exercise, Console(stderr=True))
         merge(exercise.recordings(), session, plan.metadata, _exercise_only(plan))
-    judged = _judge(session, arrangement.name, other.text)
+        judged = _judge(session, arrangement.name, other.text)
     summary = _summary(plan, other.name, wall_s, statuses, judged)
     part = out / "summary.json.part"
     part.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
@@ -207,11 +206,11 @@ def _judge(session: Path, policy: str, against: str) -> Summary:
     console = Console(stderr=True)
     with (
         console.status("running both arrangements on the recorded session"),
-        ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool,
+        get_context("spawn").Pool(2) as pool,
     ):
-        running = [pool.submit(_arm, session, text) for text in (None, against)]
+        running = [pool.apply_async(_arm, (session, text)) for text in (None, against)]
         recorded, digest = _live_hashes(session), Session.load(session).sha256()
-        arms = dict(arm.result() for arm in running)
+        arms = dict(arm.get() for arm in running)
     late = [n for n in RECIPIENTS if recorded[n] != arms[policy][n]["picture_sha256"]]
     if late:
         difference = verify(session, regions=_regions(session)).difference

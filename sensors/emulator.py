@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sensors.scenario import Scenario, feed, load_scenario
-from sharing.clock import ClockConfig, ScaledClock, monotonic_ns, started
+from sharing.clock import Clock, ClockConfig, monotonic_ns, started
 from sharing.daemon import Status, run, until
 from sharing.feeds import Outlet
 from sharing.keys import KeysConfig, load_directory, load_pair
@@ -116,7 +116,7 @@ class _Emulator:
         self._outlet = outlet
         self._status = status
         self._stop = stop
-        self._clock: ScaledClock | None = None
+        self._clock: Clock | None = None
 
     async def wait_for_subscribers(self) -> None:
         """Return once every link's recipient has subscribed."""
@@ -125,7 +125,7 @@ class _Emulator:
             if self._status.due():
                 self._status.write("waiting")
 
-    async def publish(self, planned: Sequence[Planned], clock: ScaledClock) -> None:
+    async def publish(self, planned: Sequence[Planned], clock: Clock) -> None:
         """Send every message at its time."""
         self._clock = clock
         for t_ns, topic, message, frame in planned:

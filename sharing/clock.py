@@ -10,7 +10,6 @@ Rules of this module:
 """
 
 import asyncio
-import heapq
 import json
 import time
 from pathlib import Path
@@ -67,10 +66,6 @@ class Clock(Protocol):
     def wall_s_until(self, t_ns: int) -> float:
         """Wall seconds until scenario time `t_ns`; 0 when it has passed."""
 
-    async def sleep_until(self, t_ns: int) -> None:
-        """Return once scenario time has reached `t_ns`."""
-
-
 class ScaledClock:
     """Scenario time that runs `speed` times as fast as the wall, from `t_start_ns` at `epoch_unix_ns`."""
 
@@ -91,45 +86,26 @@ class ScaledClock:
         due = self._epoch + (t_ns - self._t_start_ns) / self.speed
         return max(0.0, (due - time.monotonic_ns()) / S)
 
-    async def sleep_until(self, t_ns: int) -> None:
-        """Return once scenario time has reached `t_ns`."""
-        while self.now_ns() < t_ns:
-            await asyncio.sleep(self.wall_s_until(t_ns))
-
 
 class VirtualClock:
     """Scenario time that stands still until a test moves it."""
 
     def __init__(self, t_start_ns: int = 0) -> None:
         self._now = t_start_ns
-        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._count = 0
 
     def now_ns(self) -> int:
         """Scenario time as last moved."""
         return self._now
 
     def wall_s_until(self, t_ns: int) -> float:
-        """A virtual clock has no wall: 0 when `t_ns` has passed, else the shortest useful wait."""
+        """Nobody knows when a test will move on: 0 when `t_ns` has passed, else a short wait."""
         return 0.0 if t_ns <= self._now else 0.001
 
-    async def sleep_until(self, t_ns: int) -> None:
-        """Return once a test has moved the clock to `t_ns`."""
-        if t_ns > self._now:
-            future = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._sleepers, (t_ns, self._count, future))
-            self._count += 1
-            await future
-
     def advance_to(self, t_ns: int) -> None:
-        """Move the clock forward and wake whoever waited for a time up to then."""
+        """Move forward. Raises ValueError for a time that has passed."""
         if t_ns < self._now:
             raise ValueError("a clock does not go back")
         self._now = t_ns
-        while self._sleepers and self._sleepers[0][0] <= t_ns:
-            future = heapq.heappop(self._sleepers)[2]
-            if not future.done():
-                future.set_result(None)
 
 
 def write_start(path: Path, speed: float, in_s: float) -> None:

@@ -18,7 +18,7 @@ from typing import Annotated
 
 import msgspec
 
-from sharing.clock import ClockConfig, ScaledClock, monotonic_ns, started
+from sharing.clock import Clock, ClockConfig, monotonic_ns, started
 from sharing.daemon import Status, run, until
 from sharing.feeds import Inlet, Outlet
 from sharing.keys import KeysConfig, load_directory, load_pair
@@ -143,7 +143,7 @@ class Guard:
             self._tend(clock.now_ns())
         self._say("ended", clock.now_ns())
 
-    def _ended(self, clock: ScaledClock) -> bool:
+    def _ended(self, clock: Clock) -> bool:
         """Whether the end has come and everybody has gone, or has had time to go."""
         until_ns = self._settings.clock.until_ns
         if until_ns is None or clock.now_ns() < until_ns:

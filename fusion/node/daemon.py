@@ -21,7 +21,7 @@ from fusion.node.config import NodeConfig
 from fusion.node.latency import Latency
 from fusion.node.pictures import Pictures
 from fusion.regions import load_regions
-from sharing.clock import ScaledClock, monotonic_ns, started
+from sharing.clock import Clock, monotonic_ns, started
 from sharing.daemon import Status, run, until
 from sharing.feeds import Arrival, Inlet
 from sharing.keys import load_directory, load_pair
@@ -141,7 +141,7 @@ class Node:
             self._keep_house("running", tick_ns)
         await self._finish(clock, stop, tick_ns)
 
-    async def _finish(self, clock: ScaledClock, stop: asyncio.Event, tick_ns: int) -> None:
+    async def _finish(self, clock: Clock, stop: asyncio.Event, tick_ns: int) -> None:
         end_ns = monotonic_ns() + round(LAST_WAIT_S * S)
         while any(i.gaps.missing() for i in self._inlets) and monotonic_ns() < end_ns and not stop.is_set():
             await self._hub.wait(0.1)
@@ -150,7 +150,7 @@ class Node:
             inlet.gaps.give_up()
         self._say("ended", tick_ns)
 
-    def _take_all(self, clock: ScaledClock) -> None:
+    def _take_all(self, clock: Clock) -> None:
         """Take in what has arrived on every link."""
         for _ in range(DRAINS):
             arrivals = [arrival for inlet in self._inlets for arrival in inlet.drain()]

@@ -13,7 +13,7 @@ import pytest
 import configs
 from fusion import demo
 from fusion.arms import by_recipient, entries
-from fusion.exercise import Exercise, planned
+from fusion.exercise import Exercise, ExerciseError, planned
 from fusion.regions import load_regions
 from fusion.session import Session, run
 from fusion.verify import verify
@@ -252,3 +252,23 @@ def test_a_good_configuration_is_only_checked(laid_out, role):
     assert process.returncode == 0
     assert state(laid_out, f"KOR.{role}") is None
     assert not list(laid_out.glob("*.mcap*"))
+
+
+# ----------------------------------------------------------------------------------------------- its ends
+
+
+def test_an_exercise_that_is_broken_off_leaves_nothing_running(plan, tmp_path):
+    with Exercise(plan, tmp_path) as exercise:
+        exercise.start()
+        time.sleep(0.5)
+        assert exercise.running()
+    assert {process.returncode for process in exercise.processes.values()} == {0}
+    assert sorted(path.name for path in tmp_path.glob("*.mcap*")) == sorted(f"{n}.mcap" for n in RECIPIENTS)
+
+
+def test_a_process_that_fails_ends_the_exercise_with_its_last_word(plan, tmp_path):
+    last_word = r"KOR.guard ended with 1: guard: .*KOR.guard.key: cannot be read"
+    with pytest.raises(ExerciseError, match=last_word), Exercise(plan, tmp_path) as exercise:
+        (tmp_path / "KOR.guard.key").unlink()
+        exercise.start()
+    assert all(process.returncode is not None for process in exercise.processes.values())
