@@ -18,6 +18,9 @@ cdef class Store:
     cdef int64_t *time_of
     cdef uint64_t *masks  # of the sensors whose consider block is not zero
     cdef uint8_t *living_
+    cdef uint8_t *written  # (blocks): differs from the copy in _kept
+    cdef cnp.ndarray _written
+    cdef list _kept  # (blocks): copies of state and consider blocks, shared by checkpoints
     cdef double q[4]
     cdef double inverse_beta[4]
     cdef double rates[16]

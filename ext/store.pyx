@@ -5,6 +5,8 @@ Rules of this module:
 - `state` (blocks, 43 K, 8) holds x (K, 6), P (K, 6, 6) and mu (K) of every track; `consider`
   (blocks, max_sensors, 18 K, 8) its C (K, 6, 3) for each sensor, valid where the track's bit of the sensor is
   set; `summary` (blocks, 8, 8) its combined state and the traces of its position and velocity covariance.
+- `written` marks the blocks whose state or consider blocks are not those of `_kept`, the newest copies: whoever
+  writes to a block marks it (`scatter`, `begin`; `scatter_consider` always follows a `scatter`).
 - `work` holds the eight tracks that are being worked on; gather fills it, scatter puts it back.
 - `ext.bank.TrackBank` is the filter over this memory.
 """
@@ -46,6 +48,8 @@ cdef class Store:
         self._masks = np.zeros(blocks * 8, np.uint64)
         self._times = np.zeros(blocks * 8, np.int64)
         self._alive = np.zeros(blocks * 8, np.uint8)
+        self._written = np.zeros(blocks, np.uint8)
+        self._kept = [None] * blocks
         self._sites = np.zeros((self.max_sensors, 18))
         self._site_times = np.zeros(self.max_sensors, np.int64)
         self._scratch = np.zeros(8 * (43 * k + 8 + 18 * k * (self.max_sensors + 1)))
@@ -55,6 +59,7 @@ cdef class Store:
         self.masks = <uint64_t *>cnp.PyArray_DATA(self._masks)
         self.time_of = <int64_t *>cnp.PyArray_DATA(self._times)
         self.living_ = <uint8_t *>cnp.PyArray_DATA(self._alive)
+        self.written = <uint8_t *>cnp.PyArray_DATA(self._written)
         self.sites = <double *>cnp.PyArray_DATA(self._sites)
         self.site_times = <int64_t *>cnp.PyArray_DATA(self._site_times)
         self.work.modes = k
@@ -100,6 +105,8 @@ cdef class Store:
         cdef int size = 43 * self.n_modes
         cdef double *target
         cdef int i, l
+        for l in range(n):
+            self.written[slots[l] // 8] = 1
         if n == 8 and is_block(slots):
             memcpy(self.state + <int64_t>(slots[0] // 8) * size * 8, self.work.x, size * 8 * sizeof(double))
             memcpy(self.summary + <int64_t>(slots[0] // 8) * 64, self.work.summary, 64 * sizeof(double))
@@ -237,7 +244,7 @@ cdef class Store:
             summary[i * 8] = x[i]
         summary[48] = p[0] + p[7] + p[14]
         summary[56] = p[21] + p[28] + p[35]
-        self.masks[slot], self.time_of[slot], self.living_[slot] = 0, t_ns, 1
+        self.masks[slot], self.time_of[slot], self.living_[slot], self.written[slot // 8] = 0, t_ns, 1, 1
         self.used = max(self.used, slot + 1)
         return 0
 
@@ -260,24 +267,36 @@ cdef class Store:
     # -- checkpoints ----------------------------------------------------------------------------------------
 
     def checkpoint(self):
-        """All of the bank's state, for `restore`: opaque, never changed afterwards, safe to pickle."""
-        blocks, slots, sensors = (self.used + 7) // 8, (self.used + 7) // 8 * 8, self.n_sensors
+        """All of the bank's state, for `restore`: opaque, never changed afterwards, safe to pickle.
+
+        Blocks that nothing was written to since the last checkpoint are shared with it, not copied.
+        """
+        cdef int blocks = (self.used + 7) // 8, slots = blocks * 8, sensors = self.n_sensors, b
+        for b in range(blocks):
+            if self.written[b] or self._kept[b] is None:
+                self._kept[b] = (self._state[b].copy(), self._consider[b, :sensors].copy())
+                self.written[b] = 0
         return (
-            self.used, sensors, self._state[:blocks].copy(), self._consider[:blocks, :sensors].copy(),
-            self._summary[:blocks].copy(), self._masks[:slots].copy(), self._times[:slots].copy(),
-            self._alive[:slots].copy(), self._sites[:sensors].copy(), self._site_times[:sensors].copy(),
+            self.used, sensors, self._kept[:blocks], self._summary[:blocks].copy(), self._masks[:slots].copy(),
+            self._times[:slots].copy(), self._alive[:slots].copy(), self._sites[:sensors].copy(),
+            self._site_times[:sensors].copy(),
         )
 
     def restore(self, saved):
         """Back to a checkpoint of this bank, or of one made with the same arguments."""
-        used, sensors, state, consider, summary, masks, times, alive, sites, site_times = saved
-        blocks, slots = (used + 7) // 8, (used + 7) // 8 * 8
+        used, sensors, kept, summary, masks, times, alive, sites, site_times = saved
+        cdef int blocks = (used + 7) // 8, slots = blocks * 8, b
         fits = used <= self.capacity and sensors <= self.max_sensors
-        if not fits or state.shape != (blocks, 43 * self.n_modes, 8):
+        if not fits or (kept and kept[0][0].shape != (43 * self.n_modes, 8)):
             raise ValueError("checkpoint: of a bank with other arguments")
         self.used, self.n_sensors = used, sensors
-        self._state[:blocks] = state
-        self._consider[:blocks, :sensors] = consider
+        for b in range(blocks):
+            if self.written[b] or self._kept[b] is not kept[b]:
+                state, consider = kept[b]
+                self._state[b] = state
+                self._consider[b, :len(consider)] = consider
+                self._kept[b] = kept[b]
+                self.written[b] = 0
         self._summary[:blocks] = summary
         self._masks[:slots] = masks
         self._times[:slots] = times
