@@ -66,7 +66,7 @@ def cli() -> None:
 @click.argument("scenario", default="009")
 @policy_option
 @click.option("--against", default="withheld-kor", show_default=True, metavar="NAME", help="The other arm.")
-@click.option("--speed", type=click.FloatRange(0.1, 1000), default=20.0, show_default=True)
+@click.option("--speed", type=click.FloatRange(0.1, 100), default=20.0, show_default=True)
 @seed_option
 @click.option("--out", type=FILE, default=Path("demo-out"), show_default=True, metavar="DIR")
 @json_option

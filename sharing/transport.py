@@ -14,11 +14,10 @@ Rules of this module:
 """
 
 import asyncio
-import math
 import os
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -32,6 +31,7 @@ from sharing.schema import MAX_FRAME_BYTES
 from sharing.settings import SettingsError
 
 ZAP_ENDPOINT = "inproc://zeromq.zap.01"
+READABLE = int(zmq.POLLIN)
 FIXED_PORTS = range(12_000, 32_000)
 MONITORED = {
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "handshake-protocol",
@@ -106,19 +106,22 @@ class Gatekeeper:
 
 
 class _Endpoint:
-    """What all sockets share: the asyncio socket to wait on, its blocking twin to drain, the counters."""
+    """What all sockets share: they are drained without waiting, and they count."""
 
     def __init__(self, hub: "Hub", kind: int, peer: str | None) -> None:
-        self.socket: zmq.asyncio.Socket = hub.context.socket(kind)
+        self.socket: zmq.Socket[bytes] = hub.plain_context.socket(kind)
         self.limits = hub.limits
         self.peer = peer
         self.counters: Counter[str] = Counter()
-        self._plain: zmq.Socket[bytes] = zmq.Socket.shadow(self.socket.underlying)
+
+    def readable(self) -> bool:
+        """Whether something waits. Asking also readies the socket's descriptor for the next signal."""
+        return bool(int(self.socket.getsockopt(zmq.EVENTS)) & READABLE)
 
     def _receive(self) -> list[zmq.Frame] | None:
         """One message's frames, None when there is none. A signal or a full queue is no reason to wait."""
         try:
-            return self._plain.recv_multipart(zmq.NOBLOCK, copy=False)
+            return self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
         except zmq.Again:
             return None
 
@@ -133,7 +136,7 @@ class _Endpoint:
     def _send(self, frames: list[bytes]) -> bool:
         """Send without waiting; False, counted, when the peer's queue is full or the peer has gone."""
         try:
-            self._plain.send_multipart(frames, zmq.NOBLOCK)
+            self.socket.send_multipart(frames, zmq.NOBLOCK)
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EAGAIN, zmq.EHOSTUNREACH):
                 raise
@@ -254,9 +257,10 @@ class Hub:
         self.directory = directory
         self.limits = limits or Limits()
         self.context: zmq.asyncio.Context = zmq.asyncio.Context()
+        self.plain_context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.shadow(self.context.underlying)
         self.gatekeeper = Gatekeeper(directory)
         self._endpoints: list[_Endpoint] = []
-        self._poller = zmq.asyncio.Poller()
+        self._signalled = asyncio.Event()
         self._watchers: list[asyncio.Task[None]] = []
         self._monitors: list[zmq.asyncio.Socket] = []
         self._gate: zmq.asyncio.Socket = self.context.socket(zmq.REP)
@@ -271,6 +275,7 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
         for endpoint in self._endpoints:
+            asyncio.get_running_loop().remove_reader(endpoint.socket.fileno())
             endpoint.socket.close(self.limits.linger_ms)
         for socket in (*self._monitors, self._gate):
             socket.close(0)
@@ -305,7 +310,15 @@ class Hub:
         for task in self._watchers:
             if task.done():
                 task.result()
-        await self._poller.poll(math.ceil(max(0.0, wall_s) * 1000))
+        # A descriptor signals that its socket is to be looked at, not that there is something to read, and
+        # looking takes the signal away: so the event is cleared first, and then every socket asked.
+        self._signalled.clear()
+        if any([endpoint.readable() for endpoint in self._endpoints]):
+            await asyncio.sleep(0)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wall_s):
+                await self._signalled.wait()
 
     def _bind(self, endpoint: E, address: str, label: str, admitted: Iterable[str]) -> E:
         names = tuple(admitted)
@@ -330,7 +343,7 @@ class Hub:
             raise SettingsError(f"{address}: cannot connect to {peer}: {error.strerror.lower()}") from None
         return endpoint
 
-    def _open(self, endpoint: _Endpoint) -> zmq.asyncio.Socket:
+    def _open(self, endpoint: _Endpoint) -> "zmq.Socket[bytes]":
         socket, limits = endpoint.socket, self.limits
         self._endpoints.append(endpoint)
         for option, value in (
@@ -347,11 +360,18 @@ class Hub:
         ):
             socket.setsockopt(option, value)
         socket.curve_publickey, socket.curve_secretkey = self.own.public, self.own.secret
-        monitor = socket.get_monitor_socket(sum(MONITORED))
+        address = f"inproc://monitor-{len(self._monitors)}"
+        socket.monitor(address, sum(MONITORED))
+        monitor = self.context.socket(zmq.PAIR)
+        monitor.connect(address)
         self._monitors.append(monitor)
         self._watch(_count_events(monitor, endpoint.counters))
-        self._poller.register(socket, zmq.POLLIN)
+        asyncio.get_running_loop().add_reader(socket.fileno(), self._notice, endpoint)
         return socket
+
+    def _notice(self, endpoint: _Endpoint) -> None:
+        endpoint.readable()
+        self._signalled.set()
 
     def _watch(self, work: Any) -> None:
         self._watchers.append(asyncio.ensure_future(work))
