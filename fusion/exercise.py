@@ -24,14 +24,13 @@ from typing import Any, Self
 import msgspec
 
 from fusion.node.config import NodeConfig, Partner, Publish
-from fusion.node.config import Own as NodeOwn
 from fusion.regions import load_regions
 from fusion.session import describe, horizon_of
 from sensors.emulator import EmulatorConfig, Link
 from sensors.scenario import Scenario
-from sharing import guard
 from sharing.clock import ClockConfig, write_start
-from sharing.guard import GuardConfig, entitled
+from sharing.feeds import Own
+from sharing.guard import GuardConfig, Recipient, entitled
 from sharing.keys import KeysConfig, write_pair
 from sharing.messages import COALITION, NATIONS, RECIPIENTS, S
 from sharing.policy import Policy
@@ -190,13 +189,13 @@ class Exercise:
             policy=str(self._policy),
             clock=self._clock(),
             keys=self._keys(f"{nation}.guard"),
-            own=guard.Own(
+            own=Own(
                 f"{nation}.emulator",
                 self._ports[f"{nation}.guard in"],
                 self._ports[f"{nation}.emulator backfill"],
             ),
             recipients=tuple(
-                guard.Recipient(
+                Recipient(
                     other,
                     f"{other}.node",
                     self._ports[f"{nation}>{other}"],
@@ -212,7 +211,7 @@ class Exercise:
         emulator, ports = f"{nation}.emulator", self._ports
         own = None
         if nation in NATIONS:
-            own = NodeOwn(emulator, ports[f"{nation}.node in"], ports[f"{emulator} backfill"])
+            own = Own(emulator, ports[f"{nation}.node in"], ports[f"{emulator} backfill"])
         return NodeConfig(
             nation=nation,
             recording=str(self.folder / f"{nation}.mcap"),

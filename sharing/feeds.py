@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from sharing.clock import monotonic_ns
@@ -21,6 +22,16 @@ from sharing.links import Gaps, Ring
 from sharing.messages import Backfill, Heartbeat, Message, topic_of_feed, topic_of_release
 from sharing.transport import Client, Egress, Ingress, Server
 from sharing.wire import WireError, decode, encode, parse_topic
+
+
+class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Table ``[own]`` of a guard or node: the nation's emulator `peer` connects to `ingress`, bound
+    here; `backfill` is bound there.
+    """
+
+    peer: str
+    ingress: str
+    backfill: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import msgspec
 
 from sharing.clock import Clock, ClockConfig, monotonic_ns, started
 from sharing.daemon import Status, run, until
-from sharing.feeds import Inlet, Outlet
+from sharing.feeds import Inlet, Outlet, Own
 from sharing.keys import KeysConfig, load_directory, load_pair
 from sharing.messages import NATIONS, RECIPIENTS, Heartbeat, Message, S, topic_of_release
 from sharing.policy import Policy
@@ -33,14 +33,6 @@ TEND_S = 0.25
 """Longest wait, wall seconds, between looks at requests and subscribers."""
 MAX_HELD = 100_000
 """Items that may wait for their release at one time."""
-
-
-class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The nation's own emulator `peer`: it connects to `ingress`, bound here; `backfill` is bound there."""
-
-    peer: str
-    ingress: str
-    backfill: str
 
 
 class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -64,11 +64,6 @@ class Directory:
             self.key_of(name)
 
 
-def nation_of(name: str) -> str:
-    """The nation in a process name: ``KOR`` of ``KOR.guard``."""
-    return name.partition(".")[0]
-
-
 def write_pair(secrets: Path, public: Path, pair: KeyPair) -> None:
     """Write ``NAME.key`` (mode 0600) into `secrets` and ``NAME.pub`` into `public`; neither may exist."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL

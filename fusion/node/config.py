@@ -5,15 +5,8 @@ from typing import Annotated
 import msgspec
 
 from sharing.clock import ClockConfig
+from sharing.feeds import Own
 from sharing.keys import KeysConfig
-
-
-class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The nation's own emulator `peer`: it connects to `ingress`, bound here; `backfill` is bound there."""
-
-    peer: str
-    ingress: str
-    backfill: str
 
 
 class Partner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,13 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from fusion.core.engine import Core, CoreConfig
-from fusion.node.config import NodeConfig, Own, Publish
+from fusion.node.config import NodeConfig, Publish
 from fusion.node.daemon import Node
 from fusion.node.pictures import Pictures
 from fusion.verify import verify
 from sensors.scenario import feed, load_scenario
 from sharing.clock import ClockConfig
-from sharing.feeds import Inlet, Outlet
+from sharing.feeds import Inlet, Outlet, Own
 from sharing.keys import KeysConfig
 from sharing.messages import Backfill, Detections, Picture, S, Site, Snapshot, floats, topic_of_feed
 from sharing.recording import Recorder, Recording

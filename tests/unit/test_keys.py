@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from sharing.keys import KeyPair, load_directory, load_pair, nation_of, write_pair
+from sharing.keys import KeyPair, load_directory, load_pair, write_pair
 from sharing.settings import SettingsError
 from sharing.transport import new_pair
 
@@ -21,7 +21,6 @@ def test_a_pair_comes_back_as_written_and_only_its_owner_may_read_it(folder):
     assert load_pair(folder / "KOR.guard.key") == pair
     assert stat.S_IMODE((folder / "KOR.guard.key").stat().st_mode) == 0o600
     assert load_directory(folder / "public").key_of("KOR.guard") == pair.public
-    assert nation_of("KOR.guard") == "KOR"
 
 
 def test_a_pair_is_never_overwritten(folder):
