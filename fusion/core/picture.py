@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fusion.core.filters import COAST, POWERED, REENTRY
 from fusion.core.prediction import GroundPoint, Impact, PredictionRules, estimate_launch, predict_impact
@@ -37,8 +38,8 @@ class Painter:
     kind: str
     rules: PredictionRules | None
     outlooks: dict[int, Outlook] = field(default_factory=dict)
-    fresh: list[tuple[int, Impact]] = field(default_factory=list)
-    """Track ids and impacts worked out for the newest picture."""
+    fresh: list[tuple[int, int, Impact]] = field(default_factory=list)
+    """Track ids, their hits, and impacts worked out for the newest picture."""
     sequence: int = 0
 
     def paint(self, tracker: Tracker, t_ns: int) -> Picture:
@@ -50,7 +51,8 @@ class Painter:
         mode = np.argmax(probability, axis=1) if len(slots) else np.empty(0, np.int64)
         ids = tracker.table.track_id[slots]
         if self.rules is not None:
-            self._look_ahead(self.rules, t_ns, ids, status, mode, state, covariance)
+            hits = tracker.table.hits[slots]
+            self._look_ahead(self.rules, t_ns, ids, hits, status, mode, state, covariance)
         picture = Picture(
             originator=self.nation,
             sequence=self.sequence,
@@ -76,6 +78,7 @@ class Painter:
         rules: PredictionRules,
         t_ns: int,
         ids: Ints,
+        hits: npt.NDArray[np.int32],
         status: Ints,
         mode: Ints,
         state: Floats,
@@ -98,7 +101,7 @@ class Painter:
             if basis[1] in (COAST, REENTRY):
                 impact = predict_impact(t_ns, state[row], covariance[row], rules)
             if impact is not None:
-                self.fresh.append((track_id, impact))
+                self.fresh.append((track_id, int(hits[row]), impact))
             outlooks[track_id] = Outlook(launch, impact, basis)
         self.outlooks = outlooks
 

@@ -37,6 +37,8 @@ class WarningRules:
 
     threshold: float = 0.5
     quiet_s: float = 300.0
+    least_hits: int = 10
+    """A track with fewer plots warns nobody: false tracks end before, missiles have dozens at burn-out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,12 @@ class Warner:
     _declared: dict[tuple[str, str], int] = field(default_factory=dict)
     _points: Floats = field(default_factory=equal_probability_points)
 
-    def fresh(self, t_ns: int, impacts: Iterable[tuple[int, Impact]]) -> list[Danger]:
-        """The warnings to issue at `t_ns` for the given tracks' predicted impacts."""
+    def fresh(self, t_ns: int, impacts: Iterable[tuple[int, int, Impact]]) -> list[Danger]:
+        """The warnings to issue at `t_ns` for the given tracks: id, number of hits, predicted impact."""
         issued = []
-        for track_id, impact in impacts:
+        for track_id, hits, impact in impacts:
+            if hits < self.rules.least_hits:
+                continue
             for region in self.regions:
                 for kind, probability in self._probabilities(region, impact):
                     if probability < self.rules.threshold:

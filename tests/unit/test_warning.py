@@ -38,23 +38,27 @@ def test_equal_probability_points_have_unit_covariance():
 
 def test_an_impact_in_the_region_is_warned_once_and_again_after_quiet():
     warner = Warner((REGION,), WarningRules(quiet_s=300.0))
-    danger = [(7, impact(41.0, 141.0))]
+    danger = [(7, 20, impact(41.0, 141.0))]
     assert [d.kind for d in warner.fresh(0, danger)] == [IMPACT]
     assert warner.fresh(10 * S, danger) == []
     assert warner.fresh(320 * S, danger)[0].track_id == 7
 
 
+def test_a_track_of_few_plots_warns_nobody():
+    assert Warner((REGION,), WarningRules()).fresh(0, [(7, 9, impact(41.0, 141.0))]) == []
+
+
 def test_an_ellipse_on_the_border_is_half_inside():
     warner = Warner((REGION,), WarningRules(threshold=0.01))
-    (danger,) = warner.fresh(0, [(7, impact(41.0, 140.0, sigma_m=5000.0))])
+    (danger,) = warner.fresh(0, [(7, 20, impact(41.0, 140.0, sigma_m=5000.0))])
     assert danger.probability == pytest.approx(0.5, abs=0.02)
 
 
 def test_a_path_over_the_region_is_an_overflight():
     warner = Warner((REGION,), WarningRules())
     over = impact(30.0, 170.0, path=((41.0, 138.0), (41.0, 141.0), (41.0, 150.0)))
-    assert [d.kind for d in warner.fresh(0, [(7, over)])] == [OVERFLIGHT]
-    assert warner.fresh(0, [(8, impact(30.0, 170.0))]) == []
+    assert [d.kind for d in warner.fresh(0, [(7, 20, over)])] == [OVERFLIGHT]
+    assert warner.fresh(0, [(8, 20, impact(30.0, 170.0))]) == []
 
 
 def test_every_shipped_region_loads_and_has_a_unique_name():
