@@ -116,7 +116,11 @@ class Detections(Message, frozen=True, kw_only=True, eq=False):
 
 
 class Warning(Message, frozen=True, kw_only=True, eq=False):
-    """A region warning: declared when the predicted impact or flight path touches the region."""
+    """A region warning: declared when the predicted impact or flight path touches the region.
+
+    `probability` of an overflight is the share of 14 cubature points' ground tracks that cross the region:
+    fit to be compared with one half, not a calibrated figure.
+    """
 
     t_valid_ns: int
     region: str

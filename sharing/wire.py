@@ -144,9 +144,7 @@ def _wire_type(kind: type[Message], name: str) -> type[msgspec.Struct]:
 
 
 _HEAD: Final = msgspec.msgpack.Decoder(_Head)
-_DECODERS: Final = {
-    kind: msgspec.msgpack.Decoder(_wire_type(kind, name)) for name, kind in TYPES.items()
-}
+_DECODERS: Final = {kind: msgspec.msgpack.Decoder(_wire_type(kind, name)) for name, kind in TYPES.items()}
 
 
 def _scalars(kind: type[Message]) -> tuple[tuple[str, float, float], ...]:
@@ -337,8 +335,8 @@ def _check_site(fields: dict[str, Any]) -> None:
 
 
 def _check_sector(fields: dict[str, Any]) -> None:
-    if fields["elevation_min_rad"] > fields["elevation_max_rad"]:
-        raise WireError("range", "elevation_min_rad above elevation_max_rad")
+    if fields["elevation_min_rad"] >= fields["elevation_max_rad"]:
+        raise WireError("range", "elevation_min_rad not below elevation_max_rad")
     if "t_end_ns" in fields and fields["t_end_ns"] < fields["t_start_ns"]:
         raise WireError("range", "t_end_ns before t_start_ns")
 

@@ -24,7 +24,7 @@ from fusion.core.prediction import PredictionRules
 from fusion.core.runs import Checkpoint, Run
 from fusion.core.tracker import Tracker, TrackerRules
 from fusion.core.warning import Danger, Region, Warner, WarningRules
-from sharing.messages import Detections, Picture, S, Scan, Site, Warning
+from sharing.messages import RECIPIENTS, Detections, Picture, S, Scan, Site, Warning
 
 CHECKPOINT_NS = S
 """The current run keeps its state at every multiple of this: closer costs copies, wider costs reruns."""
@@ -40,7 +40,8 @@ class CoreConfig:
     regions: tuple[Region, ...] = ()
     horizon_s: int = 30
     max_tracks: int = 2048
-    max_sensors: int = 32
+    max_sensors: int = 16
+    """Of each originator."""
     max_entries: int = 500_000
     tracker: TrackerRules = field(default_factory=TrackerRules)
     prediction: PredictionRules = field(default_factory=PredictionRules)
@@ -54,8 +55,9 @@ class Core:
         self.config = config
         self.counters: Counter[str] = Counter()
         self._buffer = Buffer(config.max_sensors, config.max_entries)
-        self._current = Run(Tracker(config.max_tracks, config.max_sensors, config.tracker, filters))
-        self._settled = Run(Tracker(config.max_tracks, config.max_sensors, config.tracker, filters))
+        sensors = config.max_sensors * len(RECIPIENTS)
+        self._current = Run(Tracker(config.max_tracks, sensors, config.tracker, filters))
+        self._settled = Run(Tracker(config.max_tracks, sensors, config.tracker, filters))
         self._checkpoints: list[Checkpoint] = []
         """Of the current run, in order of time, none older than the settled run."""
         self._started = False
@@ -87,9 +89,10 @@ class Core:
         return []
 
     def _tick(self, t_ns: int) -> list[Effect]:
-        self._run_to(t_ns)
+        went_back = self._run_to(t_ns)
         picture = self._paint_current.paint(self._current.tracker, t_ns)
-        effects: list[Effect] = [*self._renamed(picture), picture, *self._warn(t_ns)]
+        effects: list[Effect] = self._renamed(picture) if went_back else []
+        effects += [picture, *self._warn(t_ns)]
         self._shown = picture
         settled_ns = t_ns - self.config.horizon_s * S
         self._settle(settled_ns)
@@ -97,13 +100,17 @@ class Core:
             effects.append(self._paint_settled.paint(self._settled.tracker, settled_ns))
         return effects
 
-    def _run_to(self, t_ns: int) -> None:
-        """Bring the current tracks to `t_ns`, from the newest state that the late data leaves valid."""
+    def _run_to(self, t_ns: int) -> bool:
+        """Bring the current tracks to `t_ns`; whether late data has made them go back first.
+
+        They go back to the newest state that the late data leaves valid.
+        """
         if not self._started:
             self._start(t_ns)
         dirty_ns, self._buffer.dirty_ns = self._buffer.dirty_ns, None
         valid_ns = t_ns if dirty_ns is None else min(t_ns, dirty_ns - 1)
-        if valid_ns < self._current.reached_ns:
+        goes_back = valid_ns < self._current.reached_ns
+        if goes_back:
             while self._checkpoints and self._checkpoints[-1].reached_ns > valid_ns:
                 self._checkpoints.pop()
             self._current.restore(self._checkpoints[-1] if self._checkpoints else self._settled.checkpoint())
@@ -112,6 +119,7 @@ class Core:
             self._current.advance(self._buffer, min(grid_ns, t_ns))
             if self._current.reached_ns == grid_ns:
                 self._checkpoints.append(self._current.checkpoint())
+        return goes_back
 
     def _start(self, t_ns: int) -> None:
         """Before the first tick: both runs begin a horizon and a second back, knowing the older sites."""
@@ -126,6 +134,7 @@ class Core:
         """Bring the settled tracks to `t_ns`; from now on what comes for then or before is late."""
         self._settled.advance(self._buffer, t_ns)
         self._buffer.settle(t_ns)
+        self.counters["turned_away"] = self._settled.tracker.turned_away
         while self._checkpoints and self._checkpoints[0].reached_ns < t_ns:
             self._checkpoints.pop(0)
 
@@ -161,12 +170,13 @@ class Core:
         after = dict(zip(picture.track_id.tolist(), picture.state_ecef.reshape(-1, 6), strict=True))
         seconds = (picture.t_valid_ns - self._shown.t_valid_ns) / S
         effects: list[Effect] = []
+        vanished = [i for i in before if i not in after]
         for new_id in [i for i in after if i not in before]:
-            for old_id in [i for i in before if i not in after]:
+            for old_id in vanished:
                 offset = before[old_id][:3] + seconds * before[old_id][3:] - after[new_id][:3]
                 if np.abs(offset).max() < RENAME_M:
                     effects.append(Renamed(picture.t_valid_ns, old_id, new_id))
-                    del before[old_id]
+                    vanished.remove(old_id)
                     break
         return effects
 

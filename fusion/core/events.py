@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from sharing.messages import Message, Picture, Warning
 
 __all__ = [
-    "REFUSALS",
     "Effect",
     "Event",
     "Peek",
@@ -62,13 +61,15 @@ class Renamed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An item was not taken in: `cause` is one of `REFUSALS`."""
+    """An item was not taken in.
+
+    `cause`: ``late``, ``future``, ``duplicate``, ``unsited``, ``full`` (the buffer) or ``sensors`` (too many of
+    one originator).
+    """
 
     cause: str
     originator: str
     sensor: str
 
-
-REFUSALS = ("late", "future", "duplicate", "unsited", "invalid", "full")
 
 Effect = Picture | Update | Renamed | Refused | Warning

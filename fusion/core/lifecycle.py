@@ -42,7 +42,6 @@ class TrackTable:
     COLUMNS = (
         "track_id",
         "status",
-        "t_first_ns",
         "t_hit_ns",
         "hits",
         "history",
@@ -55,7 +54,6 @@ class TrackTable:
     def __init__(self, capacity: int, max_sensors: int) -> None:
         self.track_id = np.zeros(capacity, np.int64)
         self.status = np.full(capacity, FREE, np.int8)
-        self.t_first_ns = np.zeros(capacity, np.int64)
         self.t_hit_ns = np.zeros(capacity, np.int64)
         self.hits = np.zeros(capacity, np.int32)
         self.history = np.zeros(capacity, np.uint32)
@@ -88,7 +86,7 @@ class TrackTable:
         self.used = max(self.used, slot + 1)
         self.track_id[slot] = track_id
         self.status[slot] = TENTATIVE
-        self.t_first_ns[slot] = self.t_hit_ns[slot] = t_ns
+        self.t_hit_ns[slot] = t_ns
         self.hits[slot] = self.history[slot] = self.looks[slot] = 1
         self.misses[slot] = 0
         self.nis[slot] = 0.0

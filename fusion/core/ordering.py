@@ -6,7 +6,7 @@ Rules:
   plots before the look that scores their absence.
 - An item is taken in once. It is refused, and counted, when it is older than the settled picture, when it
   claims a time more than `FUTURE_NS` ahead of its own arrival, when its sensor has not said where it
-  stands, and when the buffer is full.
+  stands, when its originator has too many sensors, and when the buffer is full.
 - Nothing here depends on the order of arrival but which items are refused.
 """
 
@@ -65,23 +65,26 @@ def _time(entry: Entry) -> int:
 
 @dataclass(slots=True)
 class Buffer:
-    """Entries not yet settled, with the refusal rules; one per core."""
+    """Entries not yet settled, with the refusal rules; one per core.
+
+    `max_sensors` bounds each originator's sensors, so that none can use up another's.
+    """
 
     max_sensors: int
     max_entries: int
     settled_ns: int | None = None
     """Everything up to this time is final; None before the first settled tick."""
     dirty_ns: int | None = None
-    """Time of the earliest entry added since `clean`, or None."""
+    """Time of the earliest entry added since the engine last set this to None."""
     entries: list[Entry] = field(default_factory=list)
     sensors: dict[tuple[str, str], int] = field(default_factory=dict)
     _first_site_ns: dict[tuple[str, str], int] = field(default_factory=dict)
-    _ids: dict[bytes, None] = field(default_factory=dict)
+    _ids: dict[tuple[str, bytes], None] = field(default_factory=dict)
 
     def add(self, message: Site | Scan | Detections, t_available_ns: int) -> str | None:
         """Take a message in. Gives the cause of refusal, or None."""
         first, last = _span(message)
-        if message.item_id in self._ids:
+        if (message.originator, message.item_id) in self._ids:
             return "duplicate"
         if last > t_available_ns + FUTURE_NS:
             return "future"
@@ -94,8 +97,8 @@ class Buffer:
     def _insert(self, message: Site | Scan | Detections, first_ns: int) -> str | None:
         name = (message.originator, message.sensor)
         if isinstance(message, Site):
-            if name not in self.sensors and len(self.sensors) >= self.max_sensors:
-                return "full"
+            if name not in self.sensors and self._sensors_of(message.originator) >= self.max_sensors:
+                return "sensors"
             self.sensors.setdefault(name, len(self.sensors))
             self._first_site_ns[name] = min(first_ns, self._first_site_ns.get(name, first_ns))
         elif name not in self.sensors or first_ns < self._first_site_ns[name]:
@@ -104,9 +107,12 @@ class Buffer:
         for entry in entries:
             insort(self.entries, entry, key=_key)
         if entries:
-            self._ids[message.item_id] = None
+            self._ids[(message.originator, message.item_id)] = None
             self.dirty_ns = first_ns if self.dirty_ns is None else min(self.dirty_ns, first_ns)
         return None
+
+    def _sensors_of(self, originator: str) -> int:
+        return sum(nation == originator for nation, _ in self.sensors)
 
     def until(self, until_ns: int) -> list[Entry]:
         """Entries with t_valid <= until, in data order."""
@@ -120,7 +126,7 @@ class Buffer:
         """Everything up to `t_ns` is final: forget it, refuse what comes for it later."""
         end = self._index(t_ns)
         for entry in self.entries[:end]:
-            self._ids.pop(entry.key[3], None)
+            self._ids.pop(entry.key[2:4], None)
         del self.entries[:end]
         self.settled_ns = t_ns
 

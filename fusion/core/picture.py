@@ -95,7 +95,7 @@ class Painter:
                 outlooks[track_id] = known
                 continue
             launch = known.launch if known else None
-            if basis[1] == POWERED:
+            if basis[1] == POWERED and (known is None or launch is not None):
                 launch = _better(launch, estimate_launch(t_ns, state[row], covariance[row], rules))
             impact = None
             if basis[1] in (COAST, REENTRY):
@@ -110,8 +110,8 @@ def _better(old: GroundPoint | None, new: GroundPoint | None) -> GroundPoint | N
     """The point with the smaller ellipse."""
     if old is None or new is None:
         return old or new
-    area = [p.covariance_m2[0] + p.covariance_m2[2] for p in (old, new)]
-    return new if area[1] < area[0] else old
+    spread = [p.covariance_m2[0] + p.covariance_m2[2] for p in (old, new)]
+    return new if spread[1] < spread[0] else old
 
 
 def _ends(name: str, points: list[GroundPoint | None]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ LOOK_RANGE_FRACTION = 0.5
 """A scan's silence counts against a track only within this part of the range where 1 m² has 13 dB: there
 even 0.1 m² has a mean SNR of 15 dB."""
 CARRY_NS = 10 * S
-"""Live tracks are brought to every such time, so that steps stay short and the coarse gate stays small."""
+"""Tracks unseen for this long are brought to its multiples: steps stay short, the coarse gate small."""
 UNSEEN_NS = 3 * S
 """A track without a hit for this long is checked for being lost."""
 
@@ -47,6 +47,8 @@ class Tracker:
         self.sites: dict[int, tuple[int, Site]] = {}
         """By the buffer's sensor number: the bank's (in order of the first site), and the newest site."""
         self._clutter_cost: dict[int, float] = {}
+        self.turned_away = 0
+        """Plots that found no free slot to start a track in. Not part of the state: it never goes back."""
 
     def checkpoint(self) -> tuple[Any, ...]:
         """A copy of all state, for `restore`."""
@@ -110,6 +112,7 @@ class Tracker:
         t_ns, _, _, item_id, first_row = entry.key
         slot = self.table.claim(track_id(item_id, first_row + row), t_ns)
         if slot is None:
+            self.turned_away += 1
             return
         self.table.last_scan[slot, sensor] = entry.scan
         sigma = self.rules.models.velocity_sigma_mps
@@ -146,7 +149,7 @@ class Tracker:
         self._drop(self._lost(t_ns))
         if t_ns % CARRY_NS == 0:
             live = self.live()
-            self.bank.carry(live[self.bank.times[live] < t_ns], t_ns)
+            self.bank.carry(live[self.table.t_hit_ns[live] <= t_ns - CARRY_NS], t_ns)
 
     def _lost(self, t_ns: int) -> Slots:
         """Unseen tracks whose predicted position is worthless or below the ground."""

@@ -68,11 +68,18 @@ def test_plots_older_than_the_first_site_are_unsited():
 
 
 def test_limits_are_kept():
-    buffer = Buffer(max_sensors=1, max_entries=2)
+    buffer = Buffer(max_sensors=1, max_entries=3)
     assert buffer.add(site("a"), 0) is None
-    assert buffer.add(site("b"), 0) == "full"
+    assert buffer.add(site("b"), 0) == "sensors"
+    assert buffer.add(site("b", nation="KOR"), 0) is None
     assert buffer.add(detections([1.0, 2.0, 3.0]), 3 * S) is None
     assert buffer.add(detections([4.0], scan=1), 4 * S) == "full"
+
+
+def test_one_originator_cannot_use_up_anothers_item_ids(buffer):
+    assert buffer.add(site("b", nation="KOR"), 0) is None
+    assert buffer.add(detections([1.0], "b", "KOR", item=b"same"), S) is None
+    assert buffer.add(detections([1.0], item=b"same"), S) is None
 
 
 def test_beams_are_cut_where_the_time_changes(buffer):
