@@ -63,7 +63,7 @@ class Renamed:
 class Refused:
     """An item was not taken in.
 
-    `cause`: ``late``, ``future``, ``duplicate``, ``unsited``, ``full`` (the buffer) or ``sensors`` (too many of
+    `cause`: ``late``, ``future``, ``duplicate``, ``unsited``, ``full`` (buffer) or ``sensors`` (too many of
     one originator).
     """
 
