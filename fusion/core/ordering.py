@@ -112,7 +112,7 @@ class Buffer:
         return None
 
     def _sensors_of(self, originator: str) -> int:
-        return sum(nation == originator for nation, _ in self.sensors)
+        return len([nation for nation, _ in self.sensors if nation == originator])
 
     def until(self, until_ns: int) -> list[Entry]:
         """Entries with t_valid <= until, in data order."""
