@@ -8,7 +8,7 @@ from pathlib import Path
 from fusion.core.filters import FilterFactory, compiled
 from fusion.core.warning import Region
 from fusion.scoring import Score, Scorer
-from fusion.session import Entry, Regions, Result, Session, SessionError, Sink, horizon_of, readable, run
+from fusion.session import Entry, Regions, Result, Session, SessionError, Sink, readable, run
 from sharing.messages import COALITION, NATIONS, RECIPIENTS, Picture, topic_of_picture
 from sharing.policy import Policy
 from sharing.recording import Recorder, Recording
@@ -77,7 +77,7 @@ def scorers_of(session: Session, nations: Sequence[str], regions: Regions) -> di
 @contextmanager
 def recorder(path: Path, session: Session, policy: Policy) -> Iterator[Sink]:
     """A sink that writes a whole session to `path`; after an error nothing of it stays."""
-    metadata = {**session.metadata, "policy": policy.name, "horizon_s": str(horizon_of(policy))}
+    metadata = {**session.metadata, "policy": policy.name, "horizon_s": str(session.horizon_s(policy))}
     target = Recorder(path, metadata)
     try:
         with target:

@@ -25,7 +25,7 @@ import msgspec
 
 from fusion.node.config import NodeConfig, Partner, Publish
 from fusion.regions import load_regions
-from fusion.session import describe, horizon_of
+from fusion.session import describe, feed_lag_of, horizon_of
 from sensors.emulator import EmulatorConfig, Link
 from sensors.scenario import Scenario
 from sharing.clock import ClockConfig, write_start
@@ -63,9 +63,14 @@ class Plan:
     metadata: Mapping[str, str]
 
     @property
+    def horizon_s(self) -> int:
+        """Seconds by which the settled pictures follow."""
+        return horizon_of(self.policy, feed_lag_of(self.scenario))
+
+    @property
     def until_s(self) -> float:
         """When the last settled picture is made."""
-        return self.scenario.t_end_ns / S + horizon_of(self.policy)
+        return self.scenario.t_end_ns / S + self.horizon_s
 
 
 def planned(
@@ -225,7 +230,7 @@ class Exercise:
             ),
             publish=Publish(ports[f"{nation} pictures"], ports[f"{nation} snapshots"], (f"{nation}.view",)),
             regions=tuple(str(path) for path in self.plan.region_paths if _concerns(path, nation)),
-            horizon_s=horizon_of(self.plan.policy),
+            horizon_s=self.plan.horizon_s,
             niceness=NODE_NICENESS,
             status=str(self.folder / f"{nation}.node.json"),
             metadata=dict(self.plan.metadata),

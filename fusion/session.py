@@ -14,6 +14,7 @@ Rules:
 import hashlib
 import heapq
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ from sharing.messages import (
     topic_of_feed,
     topic_of_picture,
     topic_of_release,
+    topic_of_warning,
 )
 from sharing.policy import Policy
 from sharing.recording import Recorded, Recording
@@ -42,6 +44,10 @@ from sharing.wire import decode, encode
 
 HORIZON_S = 30
 """Seconds by which the settled picture follows, at least."""
+FEED_LAG_S = 11.0
+"""Taken for recordings that do not state theirs: the longest scan there was, and its transport."""
+LONGEST_HORIZON_S = 100_000
+"""A day, the longest delay that an arrangement may have, and what lies around it."""
 REORDER_S = 120
 """A recorded feed is put back into its order within this many seconds (the backfill ring holds 60)."""
 
@@ -129,29 +135,33 @@ class Session:
         """
         with Recording.open(path) as recording:
             metadata = dict(recording.metadata)
-            policy, truth, last_ns = _scan(recording)
+            try:
+                policy, truth, last_ns = _scan(recording)
+                seed, t_start_ns, t_end_ns = (_whole(metadata, k) for k in ("seed", "t_start_ns", "t_end_ns"))
+                _check(metadata)
+            except SessionError as error:
+                raise SessionError(f"{path}: {error}: it is not a session") from None
             truncated = recording.truncated
-        if policy is None:
-            raise SessionError(f"{path}: no policy in this recording: it is not a session")
-        try:
-            return Session(
-                name=metadata["scenario"],
-                seed=int(metadata["seed"]),
-                policy=Policy.parse(policy, metadata.get("policy", "recorded")),
-                truth=truth,
-                t_start_ns=int(metadata["t_start_ns"]),
-                t_end_ns=last_ns if truncated else int(metadata["t_end_ns"]),
-                items=lambda: _in_order(_recorded_items(path)),
-                metadata=metadata,
-                truncated=truncated,
-            )
-        except KeyError as error:
-            raise SessionError(f"{path}: metadata {error} is missing: it is not a session") from None
+        return Session(
+            name=metadata["scenario"],
+            seed=seed,
+            policy=Policy.parse(policy, metadata.get("policy", "recorded")),
+            truth=truth,
+            t_start_ns=t_start_ns,
+            t_end_ns=last_ns if truncated else t_end_ns,
+            items=lambda: _in_order(_recorded_items(path)),
+            metadata=metadata,
+            truncated=truncated,
+        )
 
     @property
     def seconds(self) -> float:
         """Length in scenario seconds."""
         return (self.t_end_ns - self.t_start_ns) / S
+
+    def horizon_s(self, policy: Policy) -> int:
+        """Seconds by which the settled picture follows when this session runs under `policy`."""
+        return horizon_of(policy, float(self.metadata.get("feed_lag_s", FEED_LAG_S)))
 
     def feed(self) -> Iterator[tuple[str, Message]]:
         """Topic and message of every raw feed, ordered by (t_sent, originator, sensor, sequence)."""
@@ -170,9 +180,18 @@ class Session:
         return digest.hexdigest()
 
 
-def horizon_of(policy: Policy) -> int:
-    """Seconds by which the settled picture follows: no push of the arrangement may come later."""
-    return max(HORIZON_S, math.ceil(policy.longest_delay_s))
+def feed_lag_of(scenario: Scenario) -> float:
+    """Seconds from a scan's first beam to its arrival at the nation's own guard, at most."""
+    lags = (radar.type.scan_s + radar.station.delay_max_s for radar in scenario.sensors)
+    return max(lags, default=0.0)
+
+
+def horizon_of(policy: Policy, feed_lag_s: float) -> int:
+    """Seconds by which the settled picture follows: what was seen then has come, by the slowest push.
+
+    A second is added, since pictures are settled at whole seconds and sensors' clocks are not exact.
+    """
+    return max(HORIZON_S, math.ceil(policy.longest_delay_s + feed_lag_s + 1))
 
 
 def describe(scenario: Scenario, seed: int, policy: Policy) -> dict[str, str]:
@@ -186,22 +205,52 @@ def describe(scenario: Scenario, seed: int, policy: Policy) -> dict[str, str]:
         "regions": " ".join(scenario.regions),
         "objects": str(len(scenario.truth)),
         "policy": policy.name,
-        "horizon_s": str(horizon_of(policy)),
+        "feed_lag_s": str(feed_lag_of(scenario)),
+        "horizon_s": str(horizon_of(policy, feed_lag_of(scenario))),
         "marking": "SIMULATED, NOTIONAL",
     }
 
 
-def _scan(recording: Recording) -> tuple[str | None, tuple[Truth, ...], int]:
-    """Policy text, truth and last time of a recording."""
+def _whole(metadata: Mapping[str, str], key: str) -> int:
+    """A whole number of 64 bits in the metadata. Raises SessionError."""
+    text = metadata.get(key)
+    if text is None:
+        raise SessionError(f"metadata {key!r} is missing")
+    if not re.fullmatch("-?[0-9]{1,18}", text):
+        raise SessionError(f"metadata {key} = {text!r} is no whole number")
+    return int(text)
+
+
+def _check(metadata: Mapping[str, str]) -> None:
+    """Raise SessionError for a nameless scenario, and for a lag or a horizon that cannot be."""
+    if "scenario" not in metadata:
+        raise SessionError("metadata 'scenario' is missing")
+    if "horizon_s" in metadata and not 0 < _whole(metadata, "horizon_s") <= LONGEST_HORIZON_S:
+        given = metadata["horizon_s"]
+        raise SessionError(f"metadata horizon_s = {given}: whole seconds from 1 to {LONGEST_HORIZON_S}")
+    text = metadata.get("feed_lag_s", "0")
+    try:
+        right = 0 <= float(text) <= LONGEST_HORIZON_S
+    except ValueError:
+        right = False
+    if not right:
+        raise SessionError(f"metadata feed_lag_s = {text!r}: seconds from 0 to {LONGEST_HORIZON_S}")
+
+
+def _scan(recording: Recording) -> tuple[str, tuple[Truth, ...], int]:
+    """Policy text, truth and last time of a recording. Raises SessionError."""
     policy, truth, last_ns = None, [], 0
     for record in recording:
         last_ns = max(last_ns, record.t_ns)
         if record.topic == "policy":
             policy = record.data.decode("utf-8", "replace")
         elif record.topic == "truth":
-            message = decode(record.data)[1]
-            assert isinstance(message, Truth)
+            message = readable(record)
+            if not isinstance(message, Truth):
+                raise SessionError("a message on 'truth' is none")
             truth.append(message)
+    if policy is None:
+        raise SessionError("no policy in this recording")
     return policy, tuple(truth), last_ns
 
 
@@ -282,7 +331,7 @@ def run(
     arrangement = policy or session.policy
     if withhold:
         arrangement = arrangement.withhold(tuple(withhold))
-    horizon_s = horizon_of(arrangement)
+    horizon_s = session.horizon_s(arrangement)
     names = [n for n in RECIPIENTS if n in nations]
     nodes = {n: _Node(core_config(n, regions, horizon_s), filters, sink, keep) for n in names}
     last_tick_ns = session.t_end_ns + horizon_s * S
@@ -403,5 +452,5 @@ def products(nation: str, effects: Sequence[Effect]) -> Iterator[tuple[str, Pict
     """Topic, message and frame of what a node records of its core's effects: pictures and warnings."""
     for effect in effects:
         if isinstance(effect, Picture | Warning):
-            topic = topic_of_picture(nation) if isinstance(effect, Picture) else f"warning/{nation}"
-            yield topic, effect, encode(topic, effect)
+            topic_of = topic_of_picture if isinstance(effect, Picture) else topic_of_warning
+            yield topic_of(nation), effect, encode(topic_of(nation), effect)

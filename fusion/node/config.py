@@ -41,7 +41,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partners: tuple[Partner, ...] = ()
     publish: Publish | None = None
     regions: tuple[str, ...] = ()
-    horizon_s: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 30
+    horizon_s: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 30
     updates: bool = True
     niceness: Annotated[int, msgspec.Meta(ge=0, le=19)] = 0
     status: str | None = None

@@ -25,7 +25,14 @@ from sharing.clock import Clock, monotonic_ns, started
 from sharing.daemon import Status, run, until
 from sharing.feeds import Arrival, Inlet
 from sharing.keys import load_directory, load_pair
-from sharing.messages import RECIPIENTS, Detections, Heartbeat, S
+from sharing.messages import (
+    RECIPIENTS,
+    Detections,
+    Heartbeat,
+    S,
+    topic_of_picture,
+    topic_of_warning,
+)
 from sharing.recording import Recorder
 from sharing.settings import SettingsError, load
 from sharing.transport import Hub
@@ -190,8 +197,8 @@ class Node:
         self._recorder.write(f"tick/{self._nation}", t_ns.to_bytes(8, "little", signed=True), t_ns)
         for effect in self._core.handle(Tick(t_ns)):
             if isinstance(effect, Picture | Warning):
-                kind = "picture" if isinstance(effect, Picture) else "warning"
-                topic = f"{kind}/{self._nation}"
+                topic_of = topic_of_picture if isinstance(effect, Picture) else topic_of_warning
+                topic = topic_of(self._nation)
                 self._recorder.write(topic, encode(topic, effect), t_ns)
                 self._publish(effect)
         self._note_latency()

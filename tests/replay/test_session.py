@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import msgspec
+import numpy as np
 import pytest
 
 from configs import resolve
@@ -11,6 +12,7 @@ from fusion.arms import run_arm, score_recording
 from fusion.session import Entry, Item, Session, SessionError, run
 from fusion.verify import verify
 from sharing.messages import RECIPIENTS, Detections, Picture, S, floats
+from sharing.policy import Policy
 from sharing.recording import Recorder, Recording, strip
 from sharing.settings import load_policy
 from sharing.wire import decode, encode
@@ -70,7 +72,7 @@ def test_withholding_is_the_policy_without_it(small):
     against = run(small, load_policy(resolve("policies", "withheld-kor")), nations=("JPN",), keep=False)
     assert hashes(run(small, withhold=("KOR",), nations=("JPN",), keep=False)) == hashes(against)
     alone = run(small, load_policy(resolve("policies", "national-only")), nations=("COALITION",))["COALITION"]
-    assert alone.counters == {}
+    assert not any(alone.counters.values())
     assert all(not len(p.track_id) for p in alone.as_known)
 
 
@@ -207,3 +209,62 @@ def test_arrival_order_in_the_file_does_not_matter_to_a_replay(small, recorded, 
     session = Session.load(jittered)
     assert session.sha256() == small.sha256()
     assert run(session, nations=("USA",))["USA"].picture_sha256 == arm.results["USA"].picture_sha256
+
+
+@pytest.mark.parametrize("delay_s", [0.2, 29.0, 30.0, 60.0, 300.0])
+def test_the_horizon_covers_the_slowest_push(small, delay_s):
+    text = f"""
+    [[rule]]
+    id = "slow"
+    originator = "*"
+    recipient = "COALITION"
+    product = "detections"
+    delay_s = {delay_s}
+    marking = "SIMULATED//NOTIONAL"
+    """
+    policy = Policy.parse(text, "slow")
+    longest_scan_s, transport_s = 5.0, 0.4
+    assert small.horizon_s(policy) == max(30, np.ceil(delay_s + longest_scan_s + transport_s + 1))
+    counters = run(small, policy, nations=("COALITION",), keep=False)["COALITION"].counters
+    assert counters["accepted"] == len(tuple(small.items()))
+    assert not [cause for cause, count in counters.items() if cause.startswith("refused") and count]
+
+
+def test_a_recording_keeps_its_feeds_lag(recorded, small, tmp_path):
+    path, _ = recorded
+    slow = Policy.parse(small.policy.text.replace("0.3", "60.0"), "slow")
+    assert Session.load(path).horizon_s(slow) == small.horizon_s(slow) == 67
+    assert Session.load(path).metadata["horizon_s"] == "30"
+    with Recording.open(path) as source:
+        older = {k: v for k, v in source.metadata.items() if k != "feed_lag_s"}
+        with Recorder(tmp_path / "older.mcap", older) as target:
+            for record in source:
+                target.write(record.topic, record.data, record.t_ns)
+    assert Session.load(tmp_path / "older.mcap").horizon_s(slow) == 72
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("seed", "x"), ("t_end_ns", "1e9"), ("t_start_ns", "9" * 30), ("horizon_s", "0"), ("horizon_s", "soon"),
+     ("feed_lag_s", "nan"), ("feed_lag_s", "-1")],
+)  # fmt: skip
+def test_bad_metadata_is_no_session(recorded, tmp_path, key, value):
+    with (
+        Recording.open(recorded[0]) as source,
+        Recorder(tmp_path / "bad.mcap", {**source.metadata, key: value}) as target,
+    ):
+        for record in source:
+            if record.topic in ("policy", "truth"):
+                target.write(record.topic, record.data, record.t_ns)
+    with pytest.raises(SessionError, match=f"bad.mcap: metadata {key}"):
+        Session.load(tmp_path / "bad.mcap")
+
+
+def test_a_truth_that_is_none_is_no_session(recorded, tmp_path):
+    with Recording.open(recorded[0]) as source, Recorder(tmp_path / "bad.mcap", source.metadata) as target:
+        records = [record for record in source]
+        target.write("policy", next(r.data for r in records if r.topic == "policy"), 0)
+        feed = next(r for r in records if r.topic.startswith("feed/"))
+        target.write("truth", feed.data.replace(feed.topic.encode(), b"truth", 1), 0)
+    with pytest.raises(SessionError, match="'truth'"):
+        Session.load(tmp_path / "bad.mcap")
