@@ -35,7 +35,10 @@ def predicted(picture: Picture, t_ns: int) -> Picture:
     models = Models()
     for mode in np.unique(picture.mode).tolist():
         rows = np.flatnonzero(picture.mode == mode)
-        bank = TrackBank(len(rows), 1, (models.q[mode],), (models.beta[mode],), np.zeros((1, 1)))
+        bank = TrackBank(
+            len(rows), 1, (models.q[mode],), (models.beta[mode],), np.zeros((1, 1)),
+            drag_noise_s=models.drag_noise_s,
+        )  # fmt: skip
         for slot, row in enumerate(rows.tolist()):
             covariance = np.zeros((6, 6))
             covariance[UPPER] = triangle[row]

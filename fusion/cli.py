@@ -1,16 +1,19 @@
 """The command ``sharedsky``: thin, and everything heavy is imported by the command that needs it.
 
-Exit codes: 0 done, 2 unknown command or option, 1 everything else, which is said in one line on stderr.
+Exit codes are those of `fusion.command`: 0 done, 2 unknown command or option, 1 everything else.
 With ``--json`` one JSON document goes to stdout and nothing else does; progress goes to stderr.
 """
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from fusion.command import invoke as run_command
 
 if TYPE_CHECKING:
     from fusion.core.filters import FilterFactory
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 RECIPIENTS = ("JPN", "KOR", "USA", "COALITION")
 FILE = click.Path(path_type=Path)
+LONGEST_S = 1_000_000
+"""Scenario times beyond this are a slip of the hand."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 seed_option = click.option("--seed", type=click.IntRange(0, 2**62), help="[default: the scenario's]")
@@ -340,7 +345,7 @@ def csv(recording: Path, out: Path, nation: str | None, covariance: bool, at: st
     from fusion.arms import pictures_of
     from fusion.exports.csv import write
 
-    times_ns = None if at is None else [round(_number(t) * 1e9) for t in at.split(",")]
+    times_ns = None if at is None else [round(_seconds(t) * 1e9) for t in at.split(",")]
     pictures = pictures_of(recording, nation)
     if times_ns is not None:
         from fusion.ahead import at_times
@@ -375,11 +380,15 @@ def bench(peers: bool, as_json: bool) -> None:
 # ------------------------------------------------------------------------------------------- helpers
 
 
-def _number(text: str) -> float:
+def _seconds(text: str) -> float:
+    """A scenario time. Raises BadParameter."""
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is not a number of seconds") from None
+        seconds = math.nan
+    if not abs(seconds) <= LONGEST_S:
+        raise click.BadParameter(f"{text!r} is no number of seconds up to {LONGEST_S}")
+    return seconds
 
 
 def _names(withhold: str) -> tuple[str, ...]:
@@ -433,46 +442,7 @@ def main() -> None:
 
 def invoke(arguments: Sequence[str]) -> int:
     """Run one command; the exit code and one line on stderr say how it went."""
-    try:
-        code = cli.main(list(arguments), prog_name="sharedsky", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help(), err=True)
-        return 2
-    except click.UsageError as error:
-        _complain(error.format_message())
-        return 1 if isinstance(error, click.BadParameter) else 2
-    except click.ClickException as error:
-        _complain(error.format_message())
-        return 1
-    except (click.Abort, KeyboardInterrupt):
-        _complain("stopped")
-        return 1
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        _complain(f"{error.filename}: {reason}" if error.filename else reason)
-        return 1
-    except ValueError as error:
-        if not _is_operators(error):
-            raise
-        _complain(str(error))
-        return 1
-    return code if isinstance(code, int) else 0
-
-
-def _is_operators(error: ValueError) -> bool:
-    """Whether a mistake is the operator's; any other is ours, and shows its traceback."""
-    from configs import UnknownName
-    from fusion.session import SessionError
-    from sharing.recording import RecordingError
-    from sharing.settings import SettingsError
-    from sharing.wire import WireError
-
-    return isinstance(error, UnknownName | SessionError | RecordingError | SettingsError | WireError)
-
-
-def _complain(text: str) -> None:
-    line = " ".join(text.split())
-    click.echo(f"sharedsky: {line}", err=True)
+    return run_command(cli, arguments, "sharedsky")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,15 @@ Definitions (all times in scenario seconds, all on the 1 Hz grid of ticks):
   α 2. A track assigned to debris, an aircraft or a satellite is neither a hit nor false.
 - a detection is true when it lies within 5σ (noise and bias) of an object in range, azimuth and elevation.
 - custody: paired, and the largest semi-axis of the 95 % position ellipsoid (χ², 3 degrees) is at most 10 km.
-- a region's danger is an impact inside it, else the closest passage to its middle of a path over it.
+- `gospa_m`: mean over the ticks at which some object flies (of every tick up to the end, where nothing was
+  launched). `siap`: over the same ticks, its completeness over the objects' ticks. `false_tracks`: over every
+  tick of the session, before liftoff and after impact too.
+- a region's dangers are, for each object, its impact inside (kind `impact`) and its closest passage to the
+  middle of a region that its path lies over (kind `overflight`).
+- a warning is right when a danger of its region and of its kind is still to come; its lead is measured to
+  the nearest of these, and is 0 when people would hear of it too late. A warning of the other kind for a
+  region in danger is neither right nor false; a false one names a region without any danger. Warnings
+  issued after the session's end do not count.
 
 A value that does not exist is None.
 """
@@ -21,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 from pymap3d import ecef2geodetic, geodetic2enu
 
-from fusion.core.warning import Region, inside
+from fusion.core.warning import IMPACT, OVERFLIGHT, Region, inside
 from fusion.metrics import gospa, nees, siap
 from fusion.session import Entry
 from sharing.messages import PHASES, Detections, Floats, Ints, Picture, S, Site, Truth, Warning
@@ -55,13 +63,23 @@ class ImpactJudged:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """`metrics` is the M of summary.json; the rest is what it was made from, for studies."""
+    """`metrics` is the M of summary.json; the rest is what it was made from, for studies.
+
+    The last five have one row per tick and object paired there, in order of time: the object's number among
+    those that count, the tick, the flight phase, the error (n, 6) in m and m/s in ECEF, and the NEES.
+    """
 
     metrics: Metrics
     impacts: tuple[ImpactJudged, ...]
-    nees_t_s: Floats
-    nees_phase: tuple[str, ...]
+    object_number: Ints
+    t_s: Floats
+    phase: tuple[str, ...]
+    error_ecef: Floats
     nees: Floats
+
+    def keys(self) -> list[tuple[int, float]]:
+        """Object and tick of every row."""
+        return list(zip(self.object_number.tolist(), self.t_s.tolist(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +110,10 @@ class _Paired:
 
 
 class Scorer:
-    """Scores one nation's log. `regions` are those it warns of; pictures after `t_end_ns` do not count."""
+    """Scores one nation's log.
+
+    `regions` are those it warns of; pictures and warnings after `t_end_ns` do not count.
+    """
 
     def __init__(
         self, nation: str, truth: Sequence[Truth], regions: Sequence[Region], t_start_ns: int, t_end_ns: int
@@ -122,7 +143,8 @@ class Scorer:
             elif message.t_valid_ns <= self._t_end_ns:
                 self._shown.append(self._keep(message))
         elif isinstance(message, Warning):
-            self._warnings.append(message)
+            if message.t_available_ns <= self._t_end_ns:
+                self._warnings.append(message)
         elif isinstance(message, Site):
             self._sites[message.originator, message.sensor] = message
         elif isinstance(message, Detections) and self._objects:
@@ -187,7 +209,7 @@ class Scorer:
             "false_tracks": sum(not hit for hit in paired.seen.values()),
             "id_switches": self._switches(paired),
         }
-        return Score(metrics, tuple(impacts), t_ns / S, phases, values)
+        return Score(metrics, tuple(impacts), target, t_ns / S, phases, error, values)
 
     def _pair(self) -> _Paired:
         """Pair every tick."""
@@ -243,27 +265,28 @@ class Scorer:
     # --------------------------------------------------------------------------------------- warnings
 
     def _judge_warnings(self) -> Metrics:
-        """First correct warning, its lead, and the regions warned for nothing."""
-        dangers = {w.region: self._danger(w.region) for w in self._warnings}
-        false = [name for name, danger_ns in dangers.items() if danger_ns is None]
-        right = [w for w in self._warnings if dangers[w.region] is not None]
-        if not right:
-            return {"warning_s": None, "warning_lead_s": None, "false_warnings": len(false)}
-        first = min(right, key=lambda w: w.t_available_ns)
-        danger_ns = dangers[first.region]
-        assert danger_ns is not None
-        lead_s = (danger_ns - first.t_available_ns) / S - self._regions[first.region].dissemination_s
-        return {
-            "warning_s": first.t_available_ns / S,
-            "warning_lead_s": lead_s,
-            "false_warnings": len(false),
-        }
+        """First right warning, its lead, and the number of regions warned for nothing."""
+        declared = dict.fromkeys(w.region for w in self._warnings)
+        dangers = {(r, kind): self._dangers(r, kind) for r in declared for kind in (IMPACT, OVERFLIGHT)}
+        false = sum(not dangers[r, IMPACT] and not dangers[r, OVERFLIGHT] for r in declared)
+        for warning in sorted(self._warnings, key=lambda w: w.t_available_ns):
+            t_ns = warning.t_available_ns
+            coming = [danger for danger in dangers[warning.region, warning.kind] if danger > t_ns]
+            if coming:
+                lead_s = (min(coming) - t_ns) / S - self._regions[warning.region].dissemination_s
+                return {
+                    "warning_s": t_ns / S,
+                    "warning_lead_s": max(lead_s, 0.0),
+                    "false_warnings": false,
+                }
+        return {"warning_s": None, "warning_lead_s": None, "false_warnings": false}
 
-    def _danger(self, name: str) -> int | None:
-        """When the first object comes down in a region, or passes over it; None when none does."""
+    def _dangers(self, name: str, kind: str) -> list[int]:
+        """When each object comes down in a region, or when it passes over it."""
         region = self._regions.get(name)
-        times = [] if region is None else [_danger_time(region, o) for o in self._objects]
-        return min((t for t in times if t is not None), default=None)
+        time_of = _impact_inside if kind == IMPACT else _passage
+        times = [] if region is None else [time_of(region, o) for o in self._objects]
+        return [t for t in times if t is not None]
 
 
 # ------------------------------------------------------------------------------------------------ helpers
@@ -365,12 +388,16 @@ def _judge_impact(
     )
 
 
-def _danger_time(region: Region, target: Truth) -> int | None:
-    """When the object comes down in the region or else passes over it."""
-    if target.impact is not None:
-        t_ns, lat, lon = target.impact
-        if inside(region.polygon, np.array([lat]), np.array([lon]))[0]:
-            return t_ns
+def _impact_inside(region: Region, target: Truth) -> int | None:
+    """When the object comes down in the region."""
+    if target.impact is None:
+        return None
+    t_ns, lat, lon = target.impact
+    return t_ns if inside(region.polygon, np.array([lat]), np.array([lon]))[0] else None
+
+
+def _passage(region: Region, target: Truth) -> int | None:
+    """When the object, of the ticks at which it is over the region, is nearest to the region's middle."""
     position = target.state_ecef.reshape(-1, 6)[:, :3]
     lat, lon, _ = ecef2geodetic(*position.T)
     over = np.flatnonzero(inside(region.polygon, np.asarray(lat), np.asarray(lon)))
@@ -437,6 +464,21 @@ def cost(policy: Metrics, against: Metrics) -> dict[str, float | None]:
     }
 
 
+def rmse_more(policy: Score, against: Score) -> dict[str, float | None]:
+    """By how much the errors grow, over the ticks at which an object is paired in both arms."""
+    row = {key: i for i, key in enumerate(against.keys())}
+    both = [(i, row[key]) for i, key in enumerate(policy.keys()) if key in row]
+    mine, theirs = np.array(both, np.int64).reshape(-1, 2).T
+    a, b = policy.error_ecef[mine], against.error_ecef[theirs]
+    return {
+        "position_rmse_more_m": _minus(_rms(b[:, :3]), _rms(a[:, :3])),
+        "velocity_rmse_more_mps": _minus(_rms(b[:, 3:]), _rms(a[:, 3:])),
+    }
+
+
 def _later(policy: Metrics, against: Metrics, metric: str) -> float | None:
-    times = policy[metric], against[metric]
-    return None if None in times else times[1] - times[0]
+    return _minus(against[metric], policy[metric])
+
+
+def _minus(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b

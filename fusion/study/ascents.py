@@ -7,6 +7,7 @@ bearing, observed by its radars, and follows it with COALITION's core under full
 13 dB, the first ten seconds of them excepted; *held* is the share of these in which it is paired.
 """
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from configs import resolve
 from fusion.arms import run_arm
+from fusion.command import invoke
 from fusion.session import Session
 from fusion.study.holders import watched
 from fusion.tables import number, plain_table, show
@@ -52,7 +54,7 @@ def follow(scenario: Scenario, truth: Truth, seed: int) -> Held:
     score = run_arm(session, policy, (COALITION,), regions={}).scores[COALITION]
     seconds = truth.t_valid_ns / S
     ticks = np.flatnonzero(watched(flown))[GRACE_S:]
-    paired = np.isin(seconds, score.nees_t_s)
+    paired = np.isin(seconds, score.t_s)
     phases = truth.phase[ticks]
     by_phase = tuple(
         (PHASES[p], int(np.count_nonzero(phases == p)), float(paired[ticks[phases == p]].mean()))
@@ -93,12 +95,12 @@ COLUMNS = (
 def main(folder: Path, scenario: str, seed: int) -> None:
     """Follow every ascent in FOLDER and print how well it was held."""
     loaded = load_scenario(scenario)
-    rows = [
-        _row(follow(loaded, ascent_truth(path, LAT_DEG, LON_DEG, BEARING_DEG), seed))
-        for path in sorted(folder.glob("*.csv"))
-    ]
+    paths = sorted(folder.glob("*.csv"))
+    if not paths:
+        raise click.ClickException(f"{folder}: no CSV file in it")
+    rows = [_row(follow(loaded, ascent_truth(path, LAT_DEG, LON_DEG, BEARING_DEG), seed)) for path in paths]
     show(plain_table(f"Webcast ascents before the radars of {loaded.name}, seed {seed}", COLUMNS, rows))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(invoke(main, sys.argv[1:], "python -m fusion.study.ascents"))

@@ -6,6 +6,7 @@ Geometry and mean SNR come from the scenario; detection and track are one draw (
 has this one radar and nothing else.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,10 +16,11 @@ import numpy.typing as npt
 
 from configs import resolve
 from fusion.arms import run_arm
+from fusion.command import invoke
 from fusion.session import Session
 from fusion.tables import number, plain_table, show
 from sensors.scenario import Coverage, Scenario, load_scenario, who_sees
-from sharing.messages import S
+from sharing.messages import S, Truth
 from sharing.settings import load_policy
 
 GOOD_SNR_DB = 13.0
@@ -41,10 +43,20 @@ class Holder:
     """Ticks held ÷ ticks of the flight."""
 
 
+def first_object(scenario: Scenario) -> Truth | None:
+    """The first object that counts, None where none does."""
+    return next((truth for truth in scenario.truth if truth.counts), None)
+
+
+def coverage_of_first(scenario: Scenario) -> list[Coverage]:
+    """Its coverage by every radar, in order of nation and id."""
+    first = first_object(scenario)
+    return [c for c in who_sees(scenario) if c.truth is first]
+
+
 def holders(scenario: Scenario, seed: int) -> list[Holder]:
-    """Every radar on its own, in order of nation and id. Needs at least one object."""
-    first = scenario.truth[0]
-    coverages = [c for c in who_sees(scenario) if c.truth.name == first.name]
+    """Every radar on its own, in order of nation and id."""
+    coverages = coverage_of_first(scenario)
     return [_holder(scenario, coverage, seed) for coverage in coverages]
 
 
@@ -57,14 +69,15 @@ def _holder(scenario: Scenario, coverage: Coverage, seed: int) -> Holder:
     seconds = coverage.truth.t_valid_ns / S
     seen = coverage.sight.visible
     snr_db = mean_snr_db(coverage)
+    held_s = score.t_s[score.object_number == 0]
     return Holder(
         sensor=name,
         visible=_span(seconds[seen]),
         good=_span(seconds[snr_db >= GOOD_SNR_DB]),
         best_snr_db=float(snr_db.max()) if seen.any() else None,
         first_detection_s=score.metrics["first_detection_s"],
-        held=_span(np.unique(score.nees_t_s)),
-        held_fraction=len(np.unique(score.nees_t_s)) / len(seconds),
+        held=_span(held_s),
+        held_fraction=len(held_s) / len(seconds),
     )
 
 
@@ -78,8 +91,7 @@ def mean_snr_db(coverage: Coverage) -> npt.NDArray[np.float64]:
 
 def watched(scenario: Scenario) -> npt.NDArray[np.bool_]:
     """On the first object's grid: whether some radar has it unmasked at a mean SNR of at least 13 dB."""
-    name = scenario.truth[0].name
-    levels = [mean_snr_db(c) for c in who_sees(scenario) if c.truth.name == name]
+    levels = [mean_snr_db(c) for c in coverage_of_first(scenario)]
     return np.asarray(np.max(levels, axis=0) >= GOOD_SNR_DB)
 
 
@@ -113,12 +125,13 @@ COLUMNS = (
 def main(scenario: str, seed: int) -> None:
     """Print who detects and holds the first object of SCENARIO when, by radar."""
     loaded = load_scenario(scenario)
-    if not loaded.truth:
+    first = first_object(loaded)
+    if first is None:
         raise click.ClickException(f"{scenario}: nothing flies in this scenario")
-    flight = f"flight {loaded.truth[0].t_valid_ns[-1] / S:.0f} s"
+    flight = f"flight {first.t_valid_ns[-1] / S:.0f} s"
     rows = rows_of(holders(loaded, seed))
     show(plain_table(f"{loaded.name}, seed {seed}, {flight}", COLUMNS, rows))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(invoke(main, sys.argv[1:], "python -m fusion.study.holders"))

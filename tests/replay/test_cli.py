@@ -119,6 +119,11 @@ def test_export_csv(sharedsky, recorded, tmp_path):
     assert moved == pytest.approx(2.5 * float(now["vx_mps"]), abs=60)
     assert float(later["sigma_position_m"]) > float(now["sigma_position_m"])
 
+    for time in ("nan", "inf", "1e300", "-1e7", "soon", ""):
+        code, _, stderr = sharedsky("export", "csv", path, "-o", tmp_path / "never.csv", f"--at=0,{time}")
+        assert (code, stderr.count("\n")) == (1, 1)
+    assert not (tmp_path / "never.csv").exists()
+
 
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),

@@ -17,12 +17,15 @@ from sharing.messages import S
 
 def test_run_seed_gives_both_arms_of_one_draw(scenario, monkeypatch, small):
     monkeypatch.setattr("fusion.study.seeds.load_scenario", lambda name: scenario)
-    policy, against = run_seed("small", ("full-mesh", "withheld-kor"), ("KOR", "COALITION"), 7)
-    assert set(policy) == {"KOR", "COALITION"}
-    assert policy["KOR"].metrics == against["KOR"].metrics
-    assert policy["COALITION"].metrics["first_track_s"] < against["COALITION"].metrics["first_track_s"]
+    pairs = run_seed("small", ("full-mesh", "withheld-kor"), ("KOR", "COALITION"), 7)
+    assert set(pairs) == {"KOR", "COALITION"}
+    korea = pairs["KOR"]
+    assert korea.policy.metrics == korea.against.metrics
+    assert set(korea.lost.values()) <= {None, 0.0, 1.0}  # 1.0: the ratio of the areas
+    assert pairs["COALITION"].lost["first_track_later_s"] > 0
+    assert pairs["COALITION"].lost["custody_lost"] > 0
     middles = phase_middles(small)
-    assert set(policy["KOR"].nees) <= set(middles)
+    assert {(0, phase) for phase in korea.policy.nees} <= set(middles)
     assert all(0 <= t <= small.t_end_ns / S for t in middles.values())
 
 

@@ -6,7 +6,7 @@ import pytest
 from pymap3d import enu2ecef, geodetic2ecef, geodetic2enu
 
 from fusion.core.warning import Region
-from fusion.scoring import CHI2_2D, CHI2_3D, Scorer, cost
+from fusion.scoring import CHI2_2D, CHI2_3D, Scorer, cost, rmse_more
 from fusion.session import Entry
 from sharing.messages import (
     COALITION,
@@ -165,9 +165,48 @@ def test_warnings():
     m = score([], [truth(impact=impact)], regions, said).metrics
     assert (m["warning_s"], m["false_warnings"]) == (130.0, 1)
     assert m["warning_lead_s"] == pytest.approx(300 - 130 - 60)
-    m = score([], [truth(impact=impact)], regions, [warning("path", 40, "overflight")]).metrics
+    m = score([], [truth(impact=impact)], regions, [warning("path", 20, "overflight")]).metrics
     middle_m = geodetic2enu(LAT, LON + 1.0, 0.0, LAT, LON, 0.0)[0]
-    assert m["warning_lead_s"] == pytest.approx(middle_m / 1e3 - 40 - 60, abs=1.5)
+    assert m["warning_lead_s"] == pytest.approx(middle_m / 1e3 - 20 - 60, abs=1.5)
+
+
+def test_a_late_warning_is_not_right_and_none_has_a_negative_lead():
+    regions = [box("hit", 39.0, 131.0, dissemination_s=60.0)]
+    flown = [truth(impact=(END_S * S, 39.0, 131.0))]
+    for t_s in (END_S, END_S + 5):
+        m = score([], flown, regions, [warning("hit", t_s)]).metrics
+        assert (m["warning_s"], m["warning_lead_s"], m["false_warnings"]) == (None, None, 0)
+    m = score([], flown, regions, [warning("hit", END_S - 1)]).metrics
+    assert (m["warning_s"], m["warning_lead_s"]) == (END_S - 1, 0.0)  # people hear of it too late
+    after_the_end = score([], flown, [box("never", 20.0, 150.0)], [warning("never", END_S + 11)]).metrics
+    assert after_the_end["false_warnings"] == 0
+
+
+def test_the_next_danger_of_a_raid_counts():
+    regions = [box("hit", 39.0, 131.0)]
+    raid = [truth("a", impact=(200 * S, 39.0, 131.0)), truth("b", impact=(END_S * S, 39.1, 131.1))]
+    for t_s, lead_s in ((100, 200 - 100 - 60), (210, END_S - 210 - 60)):
+        m = score([], raid, regions, [warning("hit", t_s)]).metrics
+        assert (m["warning_s"], m["warning_lead_s"]) == (t_s, lead_s)
+
+
+def test_a_warning_of_the_other_kind_is_neither_right_nor_false():
+    regions = [box("hit", 39.0, 131.0), box("path", LAT, LON + 1.0, half=0.2)]
+    flown = [truth(impact=(END_S * S, 39.0, 131.0))]
+    wrong = [warning("path", 20), warning("hit", 20, "overflight")]
+    m = score([], flown, regions, wrong).metrics
+    assert (m["warning_s"], m["false_warnings"]) == (None, 0)
+    m = score([], flown, regions, [*wrong, warning("path", 30, "overflight"), warning("hit", 40)]).metrics
+    assert m["warning_s"] == 30.0
+
+
+def test_rmse_is_compared_where_both_arms_hold_the_object():
+    held = score([picture(t, [(5, 100.0 if t < 200 else 900.0, 1)]) for t in range(END_S)], [truth()])
+    less = score([picture(t, [(5, 300.0, 1)] if t < 200 else []) for t in range(END_S)], [truth()])
+    assert rmse_more(held, less)["position_rmse_more_m"] == pytest.approx(200.0)
+    assert rmse_more(held, less)["velocity_rmse_more_mps"] == pytest.approx(0.0, abs=1e-9)
+    nothing = score([], [truth()])
+    assert rmse_more(held, nothing) == {"position_rmse_more_m": None, "velocity_rmse_more_mps": None}
 
 
 def site():
