@@ -211,7 +211,7 @@ def test_arrival_order_in_the_file_does_not_matter_to_a_replay(small, recorded, 
     assert run(session, nations=("USA",))["USA"].picture_sha256 == arm.results["USA"].picture_sha256
 
 
-@pytest.mark.parametrize("delay_s", [0.2, 29.0, 30.0, 60.0, 300.0])
+@pytest.mark.parametrize("delay_s", [0.0, 0.2, 29.0, 30.0, 60.0, 300.0])
 def test_the_horizon_covers_the_slowest_push(small, delay_s):
     text = f"""
     [[rule]]
