@@ -13,8 +13,8 @@ Definitions (all times in scenario seconds, all on the 1 Hz grid of ticks):
 - a region's dangers are, for each object, its impact inside (kind `impact`) and its closest passage to the
   middle of a region that its path lies over (kind `overflight`).
 - a warning is right when a danger of its region and of its kind is still to come; its lead is measured to
-  the nearest of these, and is 0 when people would hear of it too late. A warning of the other kind for a
-  region in danger is neither right nor false; a false one names a region without any danger. Warnings
+  the nearest of these, and is negative when people would hear of it too late. A warning of the other kind
+  for a region in danger is neither right nor false; a false one names a region without any danger. Warnings
   issued after the session's end do not count.
 
 A value that does not exist is None.
@@ -276,7 +276,7 @@ class Scorer:
                 lead_s = (min(coming) - t_ns) / S - self._regions[warning.region].dissemination_s
                 return {
                     "warning_s": t_ns / S,
-                    "warning_lead_s": max(lead_s, 0.0),
+                    "warning_lead_s": lead_s,
                     "false_warnings": false,
                 }
         return {"warning_s": None, "warning_lead_s": None, "false_warnings": false}
@@ -449,7 +449,8 @@ def _median(values: Iterable[float]) -> float | None:
 def cost(policy: Metrics, against: Metrics) -> dict[str, float | None]:
     """What the arm `against` loses compared with `policy`; a positive number is a loss by withholding.
 
-    A nation that is never warned has a lead of 0 here; everything else that does not exist gives None.
+    A nation that is never warned, or too late, has a lead of 0 here; everything else that does not exist
+    gives None.
     """
     objects = policy["objects"]
     areas = against["impact_ellipse_km2"], policy["impact_ellipse_km2"]
@@ -457,7 +458,7 @@ def cost(policy: Metrics, against: Metrics) -> dict[str, float | None]:
     return {
         "first_detection_later_s": _later(policy, against, "first_detection_s"),
         "first_track_later_s": _later(policy, against, "first_track_s"),
-        "warning_lead_lost_s": (policy["warning_lead_s"] or 0.0) - (against["warning_lead_s"] or 0.0),
+        "warning_lead_lost_s": _useful(policy["warning_lead_s"]) - _useful(against["warning_lead_s"]),
         "impact_ellipse_ratio": None if None in areas else areas[0] / areas[1],
         "custody_lost": None if None in custody else custody[0] - custody[1],
         "raid_fraction_lost": (policy["tracked"] - against["tracked"]) / objects if objects else None,
@@ -474,6 +475,10 @@ def rmse_more(policy: Score, against: Score) -> dict[str, float | None]:
         "position_rmse_more_m": _minus(_rms(b[:, :3]), _rms(a[:, :3])),
         "velocity_rmse_more_mps": _minus(_rms(b[:, 3:]), _rms(a[:, 3:])),
     }
+
+
+def _useful(lead_s: float | None) -> float:
+    return max(lead_s or 0.0, 0.0)
 
 
 def _later(policy: Metrics, against: Metrics, metric: str) -> float | None:

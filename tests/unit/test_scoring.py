@@ -170,14 +170,16 @@ def test_warnings():
     assert m["warning_lead_s"] == pytest.approx(middle_m / 1e3 - 20 - 60, abs=1.5)
 
 
-def test_a_late_warning_is_not_right_and_none_has_a_negative_lead():
+def test_a_late_warning_is_not_right_and_a_lead_too_short_is_worth_nothing():
     regions = [box("hit", 39.0, 131.0, dissemination_s=60.0)]
     flown = [truth(impact=(END_S * S, 39.0, 131.0))]
     for t_s in (END_S, END_S + 5):
         m = score([], flown, regions, [warning("hit", t_s)]).metrics
         assert (m["warning_s"], m["warning_lead_s"], m["false_warnings"]) == (None, None, 0)
     m = score([], flown, regions, [warning("hit", END_S - 1)]).metrics
-    assert (m["warning_s"], m["warning_lead_s"]) == (END_S - 1, 0.0)  # people hear of it too late
+    assert (m["warning_s"], m["warning_lead_s"]) == (END_S - 1, 1.0 - 60.0)  # people hear of it too late
+    never = {**m, "warning_lead_s": None}
+    assert cost(never, m)["warning_lead_lost_s"] == 0.0
     after_the_end = score([], flown, [box("never", 20.0, 150.0)], [warning("never", END_S + 11)]).metrics
     assert after_the_end["false_warnings"] == 0
 
