@@ -7,6 +7,7 @@ must come out of each nation's recorded arrivals. It is one draw: intervals need
 (`fusion.study.seeds`).
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
@@ -37,12 +38,15 @@ from fusion.tables import arm_table, number, plain_table, show
 from fusion.verify import verify
 from sensors.scenario import load_scenario
 from sharing.clock import monotonic_ns
+from sharing.daemon import end_with
 from sharing.messages import COALITION, NATIONS, RECIPIENTS, Picture, S
 from sharing.policy import Policy
 from sharing.recording import Recording, merge
 from sharing.settings import SettingsError, load_policy
 from sharing.wire import encode
 
+SESSION, SUMMARY = "session.mcap", "summary.json"
+SLOWEST, FASTEST = 0.1, 100.0
 LOOK_S = 0.5
 """Wall seconds between looks at the processes."""
 PLAIN_EVERY = 20
@@ -70,6 +74,8 @@ def run(
     SettingsError for whatever cannot be used, ExerciseError when a process fails or the live pictures are
     not those of their replay.
     """
+    if not SLOWEST <= speed <= FASTEST:
+        raise SettingsError(f"speed = {speed:g}: {SLOWEST:g} to {FASTEST:g} times real time")
     path = resolve("scenarios", scenario)
     arrangement, other = (load_policy(resolve("policies", name)) for name in (policy, against))
     flown = load_scenario(str(path))
@@ -77,19 +83,17 @@ def run(
     draw = flown.seed_default if seed is None else seed
     about = {"code_version": _version(), "backend": "compiled", "machine": platform.machine()}
     plan = planned(flown, path, arrangement, draw, speed, regions, about)
-    out.mkdir(parents=True, exist_ok=True)
-    if not os.access(out, os.W_OK):
-        raise SettingsError(f"{out}: cannot be written")
-    session = out / "session.mcap"
-    with tempfile.TemporaryDirectory(prefix="sharedsky-") as folder, _sigterm_raises():
-        with Exercise(plan, Path(folder)) as exercise:
-            statuses, wall_s = _watch(exercise, Console(stderr=True))
-        merge(exercise.recordings(), session, plan.metadata, _exercise_only(plan))
+    with _signals_raise(), claimed(out):
+        session = out / SESSION
+        with tempfile.TemporaryDirectory(prefix="sharedsky-") as folder:
+            with Exercise(plan, Path(folder)) as exercise:
+                statuses, wall_s = _watch(exercise, Console(stderr=True))
+            merge(exercise.recordings(), session, plan.metadata, _exercise_only(plan))
         judged = _judge(session, arrangement.name, other.text)
-    summary = _summary(plan, other.name, wall_s, statuses, judged)
-    part = out / "summary.json.part"
-    part.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
-    part.replace(out / "summary.json")
+        summary = _summary(plan, other.name, wall_s, statuses, judged)
+        part = out / f"{SUMMARY}.part"
+        part.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
+        part.replace(out / SUMMARY)
     if not quiet:
         _show(summary, arrangement.name, other.name, out)
     return summary
@@ -166,17 +170,47 @@ def _cells(nation: str, statuses: Mapping[str, Mapping[str, Any]]) -> Iterator[s
 
 
 @contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Let SIGTERM end the demo as Ctrl-C does, so that nothing is left running."""
+def claimed(out: Path) -> Iterator[None]:
+    """The folder `out`, made if need be, for this demo alone; at the end it holds no half-written file.
 
-    def stop(number: int, frame: object) -> None:
+    Raises SettingsError when it cannot be written or another demo has it.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK):
+        raise SettingsError(f"{out}: cannot be written")
+    with ExitStack() as stack:
+        claim = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+        stack.callback(os.close, claim)
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsError(f"{out}: another demo is writing here") from None
+        for name in (SESSION, SUMMARY):
+            stack.callback((out / f"{name}.part").unlink, missing_ok=True)
+        yield
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the demo as Ctrl-C does, so that nothing is left, not even the keys.
+
+    A second one does not disturb the end; one that was ignored from the beginning (nohup) stays ignored.
+    """
+
+    def stop(caught: int, frame: object) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    before = {each: handler for each, handler in handlers.items() if handler != signal.SIG_IGN}
+    for each in before:
+        signal.signal(each, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _exercise_only(plan: Plan) -> Iterator[tuple[str, bytes, int]]:
@@ -206,7 +240,7 @@ def _judge(session: Path, policy: str, against: str) -> Summary:
     console = Console(stderr=True)
     with (
         console.status("running both arrangements on the recorded session"),
-        get_context("spawn").Pool(2) as pool,
+        get_context("spawn").Pool(2, end_with, (os.getpid(),)) as pool,
     ):
         running = [pool.apply_async(_arm, (session, text)) for text in (None, against)]
         recorded, digest = _live_hashes(session), Session.load(session).sha256()
@@ -308,4 +342,4 @@ def _show(summary: Summary, policy: str, against: str, out: Path) -> None:
     title = f"What {against} costs, compared with {policy} (one draw, seed {summary['seed']})"
     show(plain_table(title, columns, rows))
     lost = sum(feed["lost"] for feed in summary["feeds"].values())
-    print(f"{out / 'session.mcap'}, {out / 'summary.json'}; {lost} messages lost")
+    print(f"{out / SESSION}, {out / SUMMARY}; {lost} messages lost")

@@ -4,7 +4,7 @@ Rules of this module:
 
 - Keys are made for this exercise and lie, with everything else, in a folder that only its owner can enter.
 - Processes run in sessions of their own, so that a Ctrl-C reaches this one alone; it ends the others, by
-  their ids, whatever happens.
+  their ids, whatever happens. When this one is killed, they end by themselves.
 - Nobody starts the clock before everybody is ready: then one start file gives all the same epoch.
 - Nodes yield to emulators and guards (`niceness`): a node that was delayed catches up without loss, since
   its ticks wait for its data, but what leaves a publisher late is late for everybody.
@@ -29,6 +29,7 @@ from fusion.session import describe, feed_lag_of, horizon_of
 from sensors.emulator import EmulatorConfig, Link
 from sensors.scenario import Scenario
 from sharing.clock import ClockConfig, write_start
+from sharing.daemon import PARENT
 from sharing.feeds import Own
 from sharing.guard import GuardConfig, Recipient, entitled
 from sharing.keys import KeysConfig, write_pair
@@ -136,7 +137,7 @@ class Exercise:
         """Whether any process still runs. Raises ExerciseError when one has failed."""
         for name, process in self.processes.items():
             if process.poll():
-                raise ExerciseError(f"{name} ended with {process.returncode}: {self._last_word(name)}")
+                raise ExerciseError(f"{name} {self._end_of(name, process.returncode)}")
         return any(process.poll() is None for process in self.processes.values())
 
     def statuses(self) -> dict[str, dict[str, Any]]:
@@ -261,13 +262,17 @@ class Exercise:
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
-                env={**os.environ, **ENVIRONMENT},
+                env={**os.environ, **ENVIRONMENT, PARENT: str(os.getpid())},
                 start_new_session=True,
             )
 
-    def _last_word(self, name: str) -> str:
+    def _end_of(self, name: str, code: int) -> str:
+        """How a process failed; `code` is its exit code, or minus the signal that killed it."""
+        if code < 0:
+            return f"was killed by signal {-code}"
         lines = (self.folder / f"{name}.err").read_text(errors="replace").split("\n")
-        return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+        last_word = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+        return f"ended with {code}: {last_word}"
 
 
 def _concerns(path: Path, nation: str) -> bool:

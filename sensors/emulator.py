@@ -72,8 +72,10 @@ def main(nation: str, scenario: str, config: str, check: bool = False) -> int:
         directory = load_directory(settings.keys.public)
         directory.require(link.peer for link in settings.links)
         hub, chosen = Hub(load_pair(settings.keys.secret), directory), load_scenario(scenario)
-        if not check:
-            await _emulate(nation, chosen, settings, hub, stop)
+        if check:
+            print(f"{config}: ok")
+            return
+        await _emulate(nation, chosen, settings, hub, stop)
 
     return run("emulator", work)
 
@@ -120,10 +122,10 @@ class _Emulator:
 
     async def wait_for_subscribers(self) -> None:
         """Return once every link's recipient has subscribed."""
-        while not self._outlet.subscribed() and not self._stop.is_set():
-            await self._hub.wait(BEAT_S)
+        while (awaited := self._outlet.awaited()) and not self._stop.is_set():
             if self._status.due():
-                self._status.write("waiting")
+                self._status.write("waiting", waiting_for=awaited)
+            await self._hub.wait(BEAT_S)
 
     async def publish(self, planned: Sequence[Planned], clock: Clock) -> None:
         """Send every message at its time."""

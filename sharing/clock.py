@@ -6,7 +6,8 @@ Rules of this module:
 - A scaled clock runs ``speed`` times as fast as the wall: t = t_start + (wall − epoch) · speed. Speed 1 is
   real time. The epoch is shared as Unix time and turned once into the machine's monotonic clock, so that
   a step of the wall clock afterwards moves nothing.
-- Processes that must share an epoch wait for a *start file*; whoever starts the exercise writes it.
+- All processes of an exercise share one epoch: it is configured, or they wait for a *start file*, which
+  whoever starts the exercise writes. A process never makes up an epoch of its own.
 """
 
 import asyncio
@@ -24,20 +25,27 @@ monotonic_ns = time.monotonic_ns
 """Wall nanoseconds for latencies and time-outs, never for the wire."""
 START_FILE_POLL_S = 0.02
 
+Speed = Annotated[float, msgspec.Meta(gt=0, le=1000)]
+Seconds = Annotated[float, msgspec.Meta(ge=-1e10, le=1e10)]
+
 
 class ClockConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Table ``[clock]`` of a daemon: when scenario time begins and ends, and how fast it runs.
 
-    With a ``start_file`` the epoch and the speed come from it, once it appears (within ``wait_s``);
-    with neither it nor ``epoch_unix_s`` the clock starts when the process is ready.
+    Either the epoch and the speed come from a ``start_file``, once it appears (within ``wait_s``), or the
+    epoch is ``epoch_unix_s``. Times are seconds, since the first liftoff or Unix; raises ValueError.
     """
 
-    t_start_s: float = 0.0
-    until_s: float | None = None
-    speed: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
-    epoch_unix_s: float | None = None
+    t_start_s: Seconds = 0.0
+    until_s: Seconds | None = None
+    speed: Speed = 1.0
+    epoch_unix_s: Seconds | None = None
     start_file: str | None = None
     wait_s: Annotated[float, msgspec.Meta(gt=0, le=86400)] = 120.0
+
+    def __post_init__(self) -> None:
+        if (self.start_file is None) == (self.epoch_unix_s is None):
+            raise ValueError("exactly one of start_file and epoch_unix_s is needed, the same for all")
 
     @property
     def t_start_ns(self) -> int:
@@ -54,7 +62,7 @@ class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Content of a start file (JSON): scenario time ``t_start_s`` is at Unix time `epoch_unix_ns`."""
 
     epoch_unix_ns: int
-    speed: Annotated[float, msgspec.Meta(gt=0, le=1000)]
+    speed: Speed
 
 
 class Clock(Protocol):
@@ -66,15 +74,14 @@ class Clock(Protocol):
     def wall_s_until(self, t_ns: int) -> float:
         """Wall seconds until scenario time `t_ns`; 0 when it has passed."""
 
+
 class ScaledClock:
     """Scenario time that runs `speed` times as fast as the wall, from `t_start_ns` at `epoch_unix_ns`."""
 
-    def __init__(self, t_start_ns: int, speed: float = 1.0, epoch_unix_ns: int | None = None) -> None:
-        now_unix = time.time_ns()
+    def __init__(self, t_start_ns: int, speed: float, epoch_unix_ns: int) -> None:
         self.speed = speed
         self._t_start_ns = t_start_ns
-        wait_ns = 0 if epoch_unix_ns is None else epoch_unix_ns - now_unix
-        self._epoch = time.monotonic_ns() + wait_ns
+        self._epoch = time.monotonic_ns() + epoch_unix_ns - time.time_ns()
 
     def now_ns(self) -> int:
         """Scenario time; `t_start_ns` itself until the epoch is reached."""
@@ -117,10 +124,9 @@ def write_start(path: Path, speed: float, in_s: float) -> None:
 
 async def started(config: ClockConfig) -> ScaledClock:
     """The clock of a daemon, once its start is known. Raises SettingsError when no start file appears."""
-    if config.start_file is None:
-        epoch = None if config.epoch_unix_s is None else round(config.epoch_unix_s * S)
-        return ScaledClock(config.t_start_ns, config.speed, epoch)
-    path = Path(config.start_file)
+    if config.epoch_unix_s is not None:
+        return ScaledClock(config.t_start_ns, config.speed, round(config.epoch_unix_s * S))
+    path = Path(config.start_file or "")
     deadline = time.monotonic() + config.wait_s
     while not path.exists():
         if time.monotonic() > deadline:

@@ -5,10 +5,12 @@ Rules of this module:
 - An operator's mistake ends the process with one line on stderr and exit code 1, before anything is written.
 - SIGTERM and SIGINT set one event; the daemon's loop sees it and ends in order.
 - A status file (JSON, by ``.part`` and rename) says once a second what the process is doing.
-- ``--check`` loads configuration and keys, and stops there.
+- ``--check`` loads configuration and keys, says so in one line, and stops there.
+- A process whose environment names its parent (`PARENT`) ends with it, however the parent ends.
 """
 
 import asyncio
+import ctypes
 import json
 import os
 import signal
@@ -28,6 +30,10 @@ T = TypeVar("T")
 STATUS_EVERY_NS = S
 """Wall time between two status files."""
 LOOK_S = 0.01
+PARENT = "SHAREDSKY_PARENT"
+"""Environment variable: the id of the process without which this one is not wanted."""
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2): the signal that a process gets when its parent dies."""
 
 
 class Status:
@@ -56,9 +62,22 @@ def run(name: str, work: Callable[[asyncio.Event], Awaitable[None]]) -> int:
     try:
         asyncio.run(_run(work))
     except (SettingsError, RecordingError, OSError) as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        note(name, str(error))
         return 1
     return 0
+
+
+def note(name: str, text: str) -> None:
+    """Tell the operator something that ends nothing: one line on stderr."""
+    print(f"{name}: {text}", file=sys.stderr, flush=True)
+
+
+def end_with(parent: int) -> None:
+    """Get a SIGTERM when the process `parent` dies. Raises SettingsError when it has died already."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    # It may have died before that call, which then waits for the death of whoever took its place.
+    if os.getppid() != parent:
+        raise SettingsError(f"process {parent}, which started this one, has gone")
 
 
 async def until(work: Coroutine[Any, Any, T], stop: asyncio.Event, hub: Hub) -> T | None:
@@ -81,4 +100,6 @@ async def _run(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if parent := os.environ.get(PARENT):
+        end_with(int(parent))
     await work(stop)

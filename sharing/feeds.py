@@ -103,7 +103,11 @@ class Outlet:
 
     def subscribed(self) -> bool:
         """Whether every link has its subscriber."""
-        return all([link.notice() for link in self._links])
+        return not self.awaited()
+
+    def awaited(self) -> list[str | None]:
+        """The peers of the links without a subscriber; None stands for a link that is bound here."""
+        return [link.peer for link in self._links if not link.notice()]
 
     def watched(self) -> bool:
         """Whether any link still has its subscriber."""
@@ -121,7 +125,6 @@ class Inlet:
         self._ingress = ingress
         self._client = client
         self._recipient = recipient
-        self.originator = originator
         self.originator = originator
         self._peer = peer
         self.gaps = Gaps()

@@ -72,9 +72,11 @@ def main(config: str, check: bool = False) -> int:
         directory = load_directory(settings.keys.public)
         directory.require([settings.own.peer, *(recipient.peer for recipient in settings.recipients)])
         hub = Hub(load_pair(settings.keys.secret), directory)
-        if not check:
-            async with hub:
-                await Guard(settings, policy, hub).run(stop)
+        if check:
+            print(f"{config}: ok")
+            return
+        async with hub:
+            await Guard(settings, policy, hub).run(stop)
 
     return run("guard", work)
 
@@ -118,10 +120,10 @@ class Guard:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until the configured end and while anybody is subscribed after it, or until told to stop."""
-        while not all([outlet.subscribed() for outlet in self._outlets.values()]) and not stop.is_set():
-            await self._hub.wait(TEND_S)
+        while (awaited := self._awaited()) and not stop.is_set():
             if self._status.due():
-                self._status.write("waiting")
+                self._status.write("waiting", waiting_for=awaited)
+            await self._hub.wait(TEND_S)
         self._inlet.subscribe()
         self._status.write("ready")
         clock = await until(started(self._settings.clock), stop, self._hub)
@@ -134,6 +136,11 @@ class Guard:
             self._let_out(clock.now_ns())
             self._tend(clock.now_ns())
         self._say("ended", clock.now_ns())
+
+    def _awaited(self) -> list[str]:
+        """The recipients' processes that have not subscribed."""
+        missing = {nation for nation, outlet in self._outlets.items() if not outlet.subscribed()}
+        return [r.peer for r in self._settings.recipients if r.nation in missing]
 
     def _ended(self, clock: Clock) -> bool:
         """Whether the end has come and everybody has gone, or has had time to go."""

@@ -6,6 +6,7 @@ Rules of this module:
   the core is told: the recording replayed gives the same pictures, byte for byte.
 - Before a tick, everything that has arrived is taken in. A node that was stopped for a while therefore
   loses nothing: its ticks wait for its data, however late both are by the wall.
+- An item that the core refuses, most of all one that came too late, is counted; the first is said aloud.
 - A refused frame is counted by its cause, recorded (the first ones) on ``refused/<NATION>``, and dropped.
 - At the end the node waits a moment for what is still missing, counts the rest as lost, and closes its file.
 """
@@ -16,13 +17,13 @@ from collections import Counter
 from pathlib import Path
 
 from fusion.core.engine import Core, CoreConfig
-from fusion.core.events import Peek, Picture, Received, Tick, Update, Warning
+from fusion.core.events import Peek, Picture, Received, Refused, Tick, Update, Warning
 from fusion.node.config import NodeConfig
 from fusion.node.latency import Latency
 from fusion.node.pictures import Pictures
 from fusion.regions import load_regions
 from sharing.clock import Clock, monotonic_ns, started
-from sharing.daemon import Status, run, until
+from sharing.daemon import Status, note, run, until
 from sharing.feeds import Arrival, Inlet
 from sharing.keys import load_directory, load_pair
 from sharing.messages import (
@@ -42,6 +43,8 @@ DRAINS = 8
 """Rounds of draining before a tick: more than every queue holds, and an end for a flood."""
 MAX_REFUSED_KEPT = 1000
 """Refused frames that are recorded; those beyond are only counted, so that nobody can fill the disk."""
+REFUSED = "refused_"
+"""How the core's counters of refused items begin; the cause follows."""
 LAST_WAIT_S = 3.0
 """Wall seconds that the node waits after its last tick for what is missing."""
 
@@ -58,9 +61,11 @@ def main(config: str, check: bool = False) -> int:
         hub = Hub(load_pair(settings.keys.secret), directory)
         regions = tuple(region for path in settings.regions for region in load_regions(path))
         core = Core(CoreConfig(settings.nation, regions, horizon_s=settings.horizon_s))
-        if not check:
-            os.nice(settings.niceness)
-            await _serve(settings, core, hub, stop)
+        if check:
+            print(f"{config}: ok")
+            return
+        os.nice(settings.niceness)
+        await _serve(settings, core, hub, stop)
 
     return run("node", work)
 
@@ -176,9 +181,17 @@ class Node:
         self._recorder.write(arrival.topic, arrival.frame, now_ns)
         if isinstance(message, Heartbeat):
             return
-        self._core.handle(Received(message, max(now_ns, message.t_available_ns)))
+        for effect in self._core.handle(Received(message, max(now_ns, message.t_available_ns))):
+            if isinstance(effect, Refused):
+                self._note_refusal(effect)
         if isinstance(message, Detections) and len(message.t_valid_ns):
             self._unshown.append(arrival.wall_ns)
+
+    def _note_refusal(self, refused: Refused) -> None:
+        """Tell the operator of the first item that the core refuses for a cause; the rest is counted."""
+        if self._core.counters[REFUSED + refused.cause] == 1:
+            item = f"an item of {refused.originator}/{refused.sensor}"
+            note("node", f"{self._nation} refuses {item}: {refused.cause}; more are counted in the status")
 
     def _update(self, now_ns: int) -> None:
         """Show what the newest detections have changed: once for all that came together."""
@@ -220,7 +233,8 @@ class Node:
 
     def _say(self, state: str, t_ns: int) -> None:
         gaps: Counter[str] = Counter()
-        refused: Counter[str] = Counter()
+        counters = self._core.counters
+        refused = Counter({c.removeprefix(REFUSED): n for c, n in counters.items() if c.startswith(REFUSED)})
         received: dict[str, int] = {}
         for inlet in self._inlets:
             gaps.update(inlet.gaps.counters)
@@ -235,7 +249,7 @@ class Node:
             links={i.originator: dict(i.gaps.counters) for i in self._inlets},
             lost=gaps["lost"],
             refused=dict(refused),
-            core=dict(self._core.counters),
+            core=dict(counters),
             latency_ms=self._latency.summary(),
             latency_counts=self._latency.counts(),
             lag_s=self._lag_ns / S,

@@ -1,6 +1,7 @@
 """An emulator under a clock that a test moves: nothing leaves before its time."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -27,6 +28,27 @@ def test_a_plan_is_in_the_order_in_which_it_becomes_available(planned):
     assert [p.t_ns for p in planned] == sorted(p.t_ns for p in planned)
     assert all(p.message.t_available_ns == p.t_ns and p.message.originator == "KOR" for p in planned)
     assert [decode(p.frame)[1].item_id for p in planned] == [p.message.item_id for p in planned]
+
+
+async def test_a_waiting_emulator_says_for_whom(hub_of, free_port, tmp_path):
+    emulator, node = await hub_of("KOR.emulator"), await hub_of("KOR.node")
+    endpoint, status = free_port(), tmp_path / "status.json"
+    ingress = node.ingress(endpoint, "ingress/KOR", ["KOR.emulator"])
+    ingress.subscribe()
+    links = [emulator.publisher(endpoint, "KOR.node"), emulator.publisher(free_port(), "KOR.guard")]
+    outlet = Outlet("KOR", links, emulator.server(free_port(), "backfill/KOR", ["KOR.node"]))
+    stop = asyncio.Event()
+    waiting = asyncio.ensure_future(
+        _Emulator(emulator, outlet, Status(str(status)), stop).wait_for_subscribers()
+    )
+
+    def said():
+        return json.loads(status.read_text()) if status.exists() else {}
+
+    await eventually(lambda: said().get("waiting_for") == ["KOR.guard"], node)
+    assert said()["state"] == "waiting"
+    stop.set()
+    await waiting
 
 
 async def test_nothing_leaves_before_it_is_available(hub_of, free_port, planned):

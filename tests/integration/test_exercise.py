@@ -248,7 +248,7 @@ def test_operators_mistakes_are_one_line(laid_out):
 @pytest.mark.parametrize("role", ["node", "guard"])
 def test_a_good_configuration_is_only_checked(laid_out, role):
     process = daemon(laid_out, role, "--check")
-    assert process.communicate(timeout=30) == ("", "")
+    assert process.communicate(timeout=30) == (f"{laid_out / f'KOR.{role}.toml'}: ok\n", "")
     assert process.returncode == 0
     assert state(laid_out, f"KOR.{role}") is None
     assert not list(laid_out.glob("*.mcap*"))
@@ -264,6 +264,15 @@ def test_an_exercise_that_is_broken_off_leaves_nothing_running(plan, tmp_path):
         assert exercise.running()
     assert {process.returncode for process in exercise.processes.values()} == {0}
     assert sorted(path.name for path in tmp_path.glob("*.mcap*")) == sorted(f"{n}.mcap" for n in RECIPIENTS)
+
+
+def test_a_process_that_is_killed_is_said_to_be(plan, tmp_path):
+    with Exercise(plan, tmp_path) as exercise:
+        exercise._spawn("KOR.node", "node")
+        exercise.processes["KOR.node"].kill()
+        exercise.processes["KOR.node"].wait()
+        with pytest.raises(ExerciseError, match=r"^KOR.node was killed by signal 9$"):
+            exercise.running()
 
 
 def test_a_process_that_fails_ends_the_exercise_with_its_last_word(plan, tmp_path):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ class Live:
         settings = NodeConfig(
             nation="KOR",
             recording=str(folder / "KOR.mcap"),
-            clock=ClockConfig(t_start_s=-10.0, until_s=20.0, speed=20.0),
+            clock=ClockConfig(t_start_s=-10.0, until_s=20.0, speed=20.0, epoch_unix_s=time.time() + 0.2),
             keys=KeysConfig("", ""),
             own=Own("KOR.emulator", feed_at, backfill_at),
             publish=Publish(pictures_at, snapshots_at, ("KOR.view",)),
@@ -97,7 +98,7 @@ def bad(item, **fields):
     return encode(TOPIC, replace(item, **fields))
 
 
-async def test_what_a_peer_does_wrong_is_counted_and_recorded_and_the_node_goes_on(live, items):
+async def test_what_a_peer_does_wrong_is_counted_and_recorded_and_the_node_goes_on(live, items, capsys):
     plots = next(i for i in items if isinstance(i, Detections) and len(i.t_valid_ns))
     last = items[-1].sequence
 
@@ -112,8 +113,10 @@ async def test_what_a_peer_does_wrong_is_counted_and_recorded_and_the_node_goes_
 
     status = await live.run(work())
     assert status["state"] == "ended"
-    assert status["refused"] == {"topic": 1, "not-finite": 1, "field": 1}
-    assert status["core"]["refused_future"] == 1
+    assert status["refused"] == {"topic": 1, "not-finite": 1, "field": 1, "future": 1}
+    assert capsys.readouterr().err == (
+        f"node: KOR refuses an item of KOR/{SENSOR}: future; more are counted in the status\n"
+    )
     assert status["received"] == {f"KOR/{SENSOR}": len(items) + 1}
     assert status["lost"] == 0
     with Recording.open(live.folder / "KOR.mcap") as recording:
@@ -121,6 +124,22 @@ async def test_what_a_peer_does_wrong_is_counted_and_recorded_and_the_node_goes_
     assert topics.count("refused/KOR") == 3
     assert topics.count("tick/KOR") == 31
     assert verify(live.folder / "KOR.mcap").difference is None
+
+
+async def test_items_that_come_too_late_are_said_once_and_counted(live, items, capsys):
+    live.node._core = Core(CoreConfig("KOR", horizon_s=1))
+    late = [item for item in items if isinstance(item, Detections)][:3]
+    ordered = [item for item in items if not any(item is each for each in late)] + late
+
+    async def work():
+        for number, item in enumerate(ordered):
+            if item is late[0]:
+                await asyncio.sleep(1.0)
+            live.publish(replace(item, sequence=number))
+
+    status = await live.run(work())
+    assert status["refused"] == {"late": len(late)}
+    assert capsys.readouterr().err.count("refuses an item of") == 1
 
 
 async def test_a_frame_lost_on_the_way_is_asked_for_again(live, items):

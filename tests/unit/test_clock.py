@@ -7,7 +7,7 @@ import pytest
 
 from sharing.clock import ClockConfig, ScaledClock, VirtualClock, started, write_start
 from sharing.messages import S
-from sharing.settings import SettingsError
+from sharing.settings import SettingsError, parse
 
 
 def test_a_scaled_clock_runs_as_many_times_as_fast():
@@ -44,6 +44,19 @@ async def test_a_start_that_never_comes_or_makes_no_sense_is_said_in_one_line(tm
     path.write_text('{"epoch_unix_ns": 0, "speed": -1.0}')
     with pytest.raises(SettingsError, match="not a start file"):
         await started(config)
+
+
+@pytest.mark.parametrize("text", ["speed = 2.0", 'start_file = "start.json"\nepoch_unix_s = 3.0'])
+def test_a_daemon_takes_its_epoch_from_exactly_one_place(text):
+    with pytest.raises(SettingsError, match=r"^kor\.toml: exactly one of start_file and") as error:
+        parse(text, ClockConfig, "kor.toml")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["speed = nan", "t_start_s = nan", "until_s = inf", "epoch_unix_s = nan"])
+def test_a_clock_without_a_number_is_refused(text):
+    with pytest.raises(SettingsError, match=text):
+        parse(f'start_file = "start.json"\n{text}', ClockConfig, "kor.toml")
 
 
 def test_a_virtual_clock_moves_only_when_told():

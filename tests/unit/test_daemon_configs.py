@@ -10,12 +10,16 @@ FOLDER = configs.ROOT / "daemon"
 
 
 def test_the_examples_fit_each_other():
-    node, guard = load(FOLDER / "node.toml", NodeConfig), load(FOLDER / "guard.toml", GuardConfig)
+    node, japan = (load(FOLDER / f"{name}.toml", NodeConfig) for name in ("node", "node-jpn"))
+    guard = load(FOLDER / "guard.toml", GuardConfig)
     emulator = load(FOLDER / "emulator.toml", EmulatorConfig)
-    (partner,), to_node = node.partners, guard.recipients[0]
-    assert (partner.peer, partner.feed, partner.backfill) == ("KOR.guard", to_node.feed, to_node.backfill)
-    assert emulator.links[1].ingress == guard.own.ingress
-    assert emulator.backfill == guard.own.backfill
+    (partner,), (to_japan,) = japan.partners, guard.recipients
+    assert (partner.peer, partner.feed, partner.backfill) == ("KOR.guard", to_japan.feed, to_japan.backfill)
+    assert {link.peer: link.ingress for link in emulator.links} == {
+        "KOR.node": node.own.ingress, "KOR.guard": guard.own.ingress,
+    }  # fmt: skip
+    assert {emulator.backfill} == {node.own.backfill, guard.own.backfill}
+    assert len({config.clock.start_file for config in (node, japan, guard, emulator)}) == 1
 
 
 def test_who_is_entitled_follows_from_the_policy():
