@@ -6,6 +6,7 @@
 
 from pathlib import Path
 
+SUFFIXES = (".toml", ".geojson")
 ROOT = Path(__file__).parent
 
 
@@ -15,17 +16,19 @@ class UnknownName(ValueError):
 
 def available(kind: str) -> list[Path]:
     """Files of a kind (``scenarios``, ``sensors``, ``policies``, ``regions``, ``threats``), by name."""
-    return sorted(p for p in (ROOT / kind).iterdir() if p.suffix in (".toml", ".geojson"))
+    return sorted(p for p in (ROOT / kind).iterdir() if p.suffix in SUFFIXES)
 
 
 def resolve(kind: str, name: str) -> Path:
     """The path of configuration `name`: a path that exists, a number (``009``), a slug or a whole stem.
 
-    Raises UnknownName when nothing, or more than one file, fits.
+    Raises UnknownName when nothing, or more than one file, fits, and for a path without a file.
     """
     path = Path(name)
     if path.suffix and path.is_file():
         return path
+    if path.suffix in SUFFIXES or "/" in name:
+        raise UnknownName(f"{name}: there is no such file")
     fits = [p for p in available(kind) if _fits(p.stem, name)]
     if len(fits) == 1:
         return fits[0]

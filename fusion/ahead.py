@@ -7,7 +7,12 @@ import numpy as np
 
 from ext.bank import TrackBank
 from fusion.core.filters import Models
-from sharing.messages import Picture, floats
+from sharing.messages import Picture, S, floats
+
+
+class OutsideError(ValueError):
+    """A time at which there is no picture, said in one line with the times at which there are some."""
+
 
 UPPER = np.triu_indices(6)
 
@@ -15,15 +20,27 @@ UPPER = np.triu_indices(6)
 def at_times(pictures: Iterable[Picture], times_ns: Sequence[int]) -> Iterator[Picture]:
     """For each of `times_ns` and each kind of picture, the newest picture not after it, predicted to it.
 
-    A time before the first picture gives none.
+    Raises OutsideError for a time before the first picture or after the last.
     """
     newest: dict[tuple[int, str], Picture] = {}
+    span: tuple[int, int] | None = None
     for picture in pictures:
+        first_ns, last_ns = span or (picture.t_valid_ns, picture.t_valid_ns)
+        span = min(first_ns, picture.t_valid_ns), max(last_ns, picture.t_valid_ns)
         for t_ns in times_ns:
             if picture.t_valid_ns <= t_ns:
                 newest[t_ns, picture.picture] = picture
+    if span is not None:
+        _check(times_ns, *span)
     for t_ns, kind in sorted(newest):
         yield predicted(newest[t_ns, kind], t_ns)
+
+
+def _check(times_ns: Sequence[int], first_ns: int, last_ns: int) -> None:
+    for t_ns in times_ns:
+        if not first_ns <= t_ns <= last_ns:
+            there = f"from {first_ns / S:g} to {last_ns / S:g} s, as the pictures"
+            raise OutsideError(f"{t_ns / S:g} s: expected {there}")
 
 
 def predicted(picture: Picture, t_ns: int) -> Picture:

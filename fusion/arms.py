@@ -117,19 +117,23 @@ def pictures_of(path: Path | str, nation: str | None) -> Iterator[Picture]:
 
     Raises SessionError when the recording has none, or when several nations leave the choice open.
     """
-    names = (nation,) if nation else _choice(path)
+    name = nation or _choice(path)
+    count = 0
     with Recording.open(path) as recording:
         for record in recording:
-            message = readable(record) if record.topic == topic_of_picture(names[0]) else None
+            message = readable(record) if record.topic == topic_of_picture(name) else None
             if isinstance(message, Picture):
+                count += 1
                 yield message
+    if not count:
+        raise SessionError(f"{path}: no pictures of {name} in this recording")
 
 
-def _choice(path: Path | str) -> tuple[str, ...]:
+def _choice(path: Path | str) -> str:
     with Recording.open(path) as recording:
         topics = {record.topic for record in recording}
     there = [n for n in (COALITION, *NATIONS) if topic_of_picture(n) in topics]
     if COALITION in there or len(there) == 1:
-        return (there[0],)
+        return there[0]
     known = f"pictures of {', '.join(there)}: say whose" if there else "no pictures in this recording"
     raise SessionError(f"{path}: {known}")

@@ -5,7 +5,6 @@ With ``--json`` one JSON document goes to stdout and nothing else does; progress
 """
 
 import json
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fusion.command import Number, check_out
 from fusion.command import invoke as run_command
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ LONGEST_S = 1_000_000
 """Scenario times beyond this are a slip of the hand."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-seed_option = click.option("--seed", type=click.IntRange(0, 2**62), help="[default: the scenario's]")
+seed_option = click.option(
+    "--seed", type=Number(int, 0, 2**62), metavar="N", help="[default: the scenario's]"
+)
 backend_option = click.option(
     "--backend", type=click.Choice(["compiled", "reference"]), default="compiled", show_default=True,
     help="reference: filterpy, slow.",
@@ -35,6 +37,7 @@ backend_option = click.option(
 policy_option = click.option(
     "--policy", default="full-mesh", show_default=True, metavar="NAME", help="Arrangement: slug or path."
 )
+withhold_option = click.option("--withhold", metavar="WHO[,WHO]", help="NATION or NATION/sensor.")
 out_option = click.option("-o", "out", type=FILE, required=True, metavar="FILE", help="File to write.")
 nation_option = click.option(
     "--nation", type=click.Choice(RECIPIENTS), default="COALITION", show_default=True, help="Whose picture."
@@ -54,7 +57,7 @@ class Group(click.Group):
 @click.group(
     cls=Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: sharedsky demo. Completion: eval \"$(_SHAREDSKY_COMPLETE=bash_source sharedsky)\"",
+    epilog='Example: sharedsky demo. Completion: eval "$(_SHAREDSKY_COMPLETE=bash_source sharedsky)"',
 )
 @click.version_option(package_name="sharedsky")
 def cli() -> None:
@@ -71,7 +74,10 @@ def cli() -> None:
 @click.argument("scenario", default="009")
 @policy_option
 @click.option("--against", default="withheld-kor", show_default=True, metavar="NAME", help="The other arm.")
-@click.option("--speed", type=click.FloatRange(0.1, 100), default=20.0, show_default=True)
+@click.option(
+    "--speed", type=Number(float, 0.1, 100), default=20.0, show_default=True, metavar="X",
+    help="Times real time, 0.1 to 100.",
+)  # fmt: skip
 @seed_option
 @click.option("--out", type=FILE, default=Path("demo-out"), show_default=True, metavar="DIR")
 @json_option
@@ -95,26 +101,31 @@ def demo(
 @out_option
 @seed_option
 @policy_option
-@click.option("--withhold", default="", metavar="WHO[,WHO]", help="NATION or NATION/sensor.")
+@withhold_option
 @backend_option
 @json_option
 def simulate(
-    scenario: str, out: Path, seed: int | None, policy: str, withhold: str, backend: str, as_json: bool
+    scenario: str, out: Path, seed: int | None, policy: str, withhold: str | None, backend: str, as_json: bool
 ) -> None:
     """Run SCENARIO without sockets or waiting, and record it whole.
 
     SCENARIO is a number, slug or path. The recording holds every nation's raw feeds, what was
     released, the policy, the truth and all pictures.
     """
+    from fusion.session import sensors_of
     from sensors.scenario import load_scenario
 
-    _simulate(load_scenario(scenario), out, seed, _policy(policy, withhold), backend, as_json)
+    check_out(out, scenario, policy)
+    flown = load_scenario(scenario)
+    arrangement = _without(_policy(policy), withhold, sensors_of(flown))
+    _simulate(flown, out, seed, arrangement, backend, as_json)
 
 
 def _simulate(
-    scenario: "Scenario", out: Path, seed: int | None, policy: "Policy", backend: str, as_json: bool
-) -> None:
-    """Generate, run, record and report."""
+    scenario: "Scenario", out: Path, seed: int | None, policy: "Policy", backend: str, as_json: bool,
+    **more: Any,
+) -> None:  # fmt: skip
+    """Generate, run, record and report; `more` is what the JSON document says besides."""
     from fusion.arms import run_arm
     from fusion.session import Session
     from fusion.tables import Progress, arm_table, show
@@ -137,6 +148,7 @@ def _simulate(
         "metrics": {n: s.metrics for n, s in arm.scores.items()},
         "sim_s": session.seconds,
         "wall_s": (monotonic_ns() - begun_ns) / 1e9,
+        **more,
     }
     if as_json:
         _print_json(answer)
@@ -149,9 +161,11 @@ def _simulate(
 @click.argument("session_file", metavar="S.mcap", type=FILE)
 @nation_option
 @click.option("--policy", default=None, metavar="NAME", help="Another arrangement than the recorded one.")
-@click.option("--withhold", default="", metavar="WHO[,WHO]", help="NATION or NATION/sensor.")
+@withhold_option
 @backend_option
-@click.option("--speed", type=click.FloatRange(min=0.01), help="Times real time [default: no pause].")
+@click.option(
+    "--speed", type=Number(float, 0.01, LONGEST_S), metavar="X", help="Times real time [default: no pause]."
+)
 @click.option("-o", "out", type=FILE, metavar="FILE", help="Record what the nation received and knew.")
 @click.option("--verify", "verified", is_flag=True, help="Compare the recorded pictures, byte for byte.")
 @json_option
@@ -159,7 +173,7 @@ def replay(
     session_file: Path,
     nation: str,
     policy: str | None,
-    withhold: str,
+    withhold: str | None,
     backend: str,
     speed: float | None,
     out: Path | None,
@@ -172,18 +186,19 @@ def replay(
     time, track and field of the first byte that differs (exit 1).
     """
     if verified:
-        if policy or withhold or out:
+        if (policy, withhold, out) != (None, None, None):
             raise click.BadParameter("--verify goes with neither --policy, --withhold nor -o")
         _verify(session_file, backend, as_json)
         return
+    if out is not None:
+        check_out(out, session_file, policy or "")
     from fusion.arms import run_arm
-    from fusion.session import Session
     from fusion.tables import Progress, arm_table, show
     from sharing.clock import monotonic_ns
 
-    session = _loaded(Session.load(session_file))
-    base = _policy(policy, "") if policy else session.policy
-    arrangement = base.withhold(_names(withhold))
+    session = _session(session_file)
+    base = session.policy if policy is None else _policy(policy)
+    arrangement = _without(base, withhold, session.sensors)
     begun_ns = monotonic_ns()
     with Progress("replay", session, speed) as progress:
         arm = run_arm(
@@ -215,10 +230,9 @@ def replay(
 
 
 def _verify(path: Path, backend: str, as_json: bool) -> None:
-    from fusion.session import Session
     from fusion.verify import verify
 
-    session = _loaded(Session.load(path))
+    session = _session(path)
     result = verify(path, regions=_regions(session), filters=_filters(backend))
     if as_json:
         different = None if result.difference is None else str(result.difference)
@@ -236,10 +250,9 @@ def _verify(path: Path, backend: str, as_json: bool) -> None:
 def score(recording: Path, as_json: bool) -> None:
     """Score every nation's recorded pictures against the truth."""
     from fusion.arms import score_recording, scored
-    from fusion.session import Session
     from fusion.tables import arm_table, show
 
-    session = _loaded(Session.load(recording))
+    session = _session(recording)
     if not scored(session):
         raise click.ClickException(f"{recording}: no truth in this recording: nothing to score against")
     metrics = {n: s.metrics for n, s in score_recording(recording, session, _regions(session)).items()}
@@ -297,9 +310,15 @@ def import_() -> None:
     "--scenario 009 -o ses11.mcap"
 )
 @click.argument("ascent_file", metavar="F.csv", type=FILE)
-@click.option("--lat", type=click.FloatRange(-90, 90), required=True, help="Launch latitude, degrees.")
-@click.option("--lon", type=click.FloatRange(-180, 180), required=True, help="Launch longitude, degrees.")
-@click.option("--bearing-deg", type=click.FloatRange(0, 360), required=True, help="From true north.")
+@click.option(
+    "--lat", type=Number(float, -89, 89), required=True, metavar="D", help="Launch latitude, degrees."
+)
+@click.option(
+    "--lon", type=Number(float, -180, 180), required=True, metavar="D", help="Launch longitude, degrees."
+)
+@click.option(
+    "--bearing-deg", type=Number(float, 0, 360), required=True, metavar="D", help="From true north."
+)
 @click.option("--scenario", required=True, help="Whose sensors observe it: number, slug or path.")
 @out_option
 @seed_option
@@ -320,13 +339,30 @@ def ascent(
 ) -> None:
     """A real webcast ascent becomes the truth that a scenario's sensors observe.
 
-    F.csv has time s, velocity m/s, altitude km and downrange km.
+    F.csv has time s, velocity m/s, altitude km and downrange km. It is smoothed; the smoothing error is
+    the RMS of the altitudes' and speeds' residuals.
     """
-    from sensors.readers.ascent import ascent_truth
+    from sensors.readers.ascent import placed, read_ascent
     from sensors.scenario import load_scenario
 
-    truth = ascent_truth(ascent_file, lat, lon, bearing_deg)
-    _simulate(load_scenario(scenario).with_truth((truth,)), out, seed, _policy(policy, ""), backend, as_json)
+    check_out(out, ascent_file, scenario, policy)
+    smooth = read_ascent(ascent_file)
+    flown = load_scenario(scenario).with_truth((placed(smooth, lat, lon, bearing_deg),))
+    altitude_m, speed_mps = smooth.altitude_rms_m, smooth.speed_rms_mps
+    error = {"altitude_m": altitude_m, "speed_mps": speed_mps}
+    _simulate(flown, out, seed, _policy(policy), backend, as_json, smoothing_rms=error)
+    if not as_json:
+        click.echo(
+            f"{ascent_file}: smoothing error (RMS): altitude {altitude_m:.1f} m, speed {speed_mps:.1f} m/s"
+        )
+
+
+def _times_ns(context: click.Context, parameter: click.Parameter, text: str | None) -> list[int] | None:
+    """Scenario times, from seconds with commas between. Raises BadParameter."""
+    seconds = Number(float, -LONGEST_S, LONGEST_S)
+    if text is None:
+        return None
+    return [round(seconds.convert(t, parameter, context) * 1e9) for t in text.split(",")]
 
 
 @cli.group(cls=Group, epilog="Example: sharedsky export csv --help")
@@ -339,25 +375,26 @@ def export() -> None:
 @out_option
 @click.option("--nation", type=click.Choice(RECIPIENTS), help="[default: COALITION or the only one]")
 @click.option("--covariance", is_flag=True, help="Add p00 … p55, upper triangle.")
-@click.option("--at", "at", metavar="T1,T2,…", help="Predict every live track to these seconds instead.")
-def csv(recording: Path, out: Path, nation: str | None, covariance: bool, at: str | None) -> None:
+@click.option(
+    "--at", "times_ns", metavar="T1,T2,…", callback=_times_ns,
+    help="Predict every live track to these seconds instead.",
+)  # fmt: skip
+def csv(recording: Path, out: Path, nation: str | None, covariance: bool, times_ns: list[int] | None) -> None:
     """One row per confirmed track and tick, ECEF and geodetic; as-known and settled pictures."""
+    check_out(out, recording)
+    from fusion.ahead import OutsideError, at_times
     from fusion.arms import pictures_of
-    from fusion.exports.csv import write
+    from fusion.exports.csv import save
+    from sharing.recording import Recording
 
-    times_ns = None if at is None else [round(_seconds(t) * 1e9) for t in at.split(",")]
+    with Recording.open(recording) as opened:
+        if opened.truncated:
+            _say_cut(recording, "its pictures end early")
     pictures = pictures_of(recording, nation)
-    if times_ns is not None:
-        from fusion.ahead import at_times
-
-        pictures = at_times(pictures, times_ns)
-    part = out.with_name(out.name + ".part")
     try:
-        with part.open("w", encoding="utf-8", newline="") as stream:
-            rows = write(pictures, stream, covariance=covariance)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
+        rows = save(at_times(pictures, times_ns) if times_ns else pictures, out, covariance=covariance)
+    except OutsideError as error:
+        raise click.BadParameter(str(error), param_hint="--at") from None
     click.echo(f"{out}: {rows} rows", err=True)
 
 
@@ -380,27 +417,24 @@ def bench(peers: bool, as_json: bool) -> None:
 # ------------------------------------------------------------------------------------------- helpers
 
 
-def _seconds(text: str) -> float:
-    """A scenario time. Raises BadParameter."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not abs(seconds) <= LONGEST_S:
-        raise click.BadParameter(f"{text!r} is no number of seconds up to {LONGEST_S}")
-    return seconds
-
-
-def _names(withhold: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in withhold.split(",") if name.strip())
-
-
-def _policy(name: str, withhold: str) -> "Policy":
-    """The arrangement `name` (slug or path), without what is withheld."""
+def _policy(name: str) -> "Policy":
+    """The arrangement `name` (slug or path)."""
     from configs import resolve
     from sharing.settings import load_policy
 
-    return load_policy(resolve("policies", name)).withhold(_names(withhold))
+    return load_policy(resolve("policies", name))
+
+
+def _without(policy: "Policy", withhold: str | None, sensors: Sequence[str]) -> "Policy":
+    """`policy` without what --withhold names, of `sensors`. Raises BadParameter or PolicyError."""
+    names = () if withhold is None else tuple(name.strip() for name in withhold.split(","))
+    arrangement = policy.withhold(names)
+    for name in names:
+        nation, _, sensor = name.partition("/")
+        if sensor and name not in sensors:
+            there = ", ".join(s for s in sensors if s.startswith(f"{nation}/")) or f"no sensor of {nation}"
+            raise click.BadParameter(f"{name!r}: in this session there are: {there}", param_hint="--withhold")
+    return arrangement
 
 
 def _regions(session: "Session") -> "Regions":
@@ -424,11 +458,18 @@ def _filters(backend: str) -> "FilterFactory":
     return FilterpyBank.of
 
 
-def _loaded(session: "Session") -> "Session":
-    """The same session, after saying so when its recording was cut."""
+def _session(path: Path) -> "Session":
+    """The session recorded at `path`; says so when that was cut."""
+    from fusion.session import Session
+
+    session = Session.load(path)
     if session.truncated:
-        click.echo(f"sharedsky: recording is cut: it ends at {session.t_end_ns / 1e9:g} s", err=True)
+        _say_cut(path, f"it ends at {session.t_end_ns / 1e9:g} s")
     return session
+
+
+def _say_cut(path: Path, end: str) -> None:
+    click.echo(f"sharedsky: {path}: the recording is cut: {end}", err=True)
 
 
 def _print_json(answer: Any) -> None:

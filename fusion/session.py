@@ -112,6 +112,8 @@ class Session:
     items: Callable[[], Iterable[Item]]
     metadata: Mapping[str, str] = field(default_factory=dict)
     truncated: bool = False
+    sensors: tuple[str, ...] = ()
+    """Whose feeds there are, sorted: ``NATION/sensor``."""
 
     @staticmethod
     def generate(scenario: Scenario, seed: int, policy: Policy) -> "Session":
@@ -125,6 +127,7 @@ class Session:
             t_end_ns=scenario.t_end_ns,
             items=lambda: (Item(topic_of_feed(m.originator, m.sensor), m) for m in feed(scenario, seed)),
             metadata=describe(scenario, seed, policy),
+            sensors=sensors_of(scenario),
         )
 
     @staticmethod
@@ -136,7 +139,7 @@ class Session:
         with Recording.open(path) as recording:
             metadata = dict(recording.metadata)
             try:
-                policy, truth, last_ns = _scan(recording)
+                policy, truth, last_ns, sensors = _scan(recording)
                 seed, t_start_ns, t_end_ns = (_whole(metadata, k) for k in ("seed", "t_start_ns", "t_end_ns"))
                 _check(metadata)
             except SessionError as error:
@@ -152,6 +155,7 @@ class Session:
             items=lambda: _in_order(_recorded_items(path)),
             metadata=metadata,
             truncated=truncated,
+            sensors=sensors,
         )
 
     @property
@@ -178,6 +182,11 @@ class Session:
         for item in self.items():
             digest.update(item.bytes())  # a frame begins with its topic
         return digest.hexdigest()
+
+
+def sensors_of(scenario: Scenario) -> tuple[str, ...]:
+    """The scenario's sensors as ``NATION/sensor``, sorted."""
+    return tuple(sorted(f"{radar.nation}/{radar.id}" for radar in scenario.sensors))
 
 
 def feed_lag_of(scenario: Scenario) -> float:
@@ -237,9 +246,10 @@ def _check(metadata: Mapping[str, str]) -> None:
         raise SessionError(f"metadata feed_lag_s = {text!r}: seconds from 0 to {LONGEST_HORIZON_S}")
 
 
-def _scan(recording: Recording) -> tuple[str, tuple[Truth, ...], int]:
-    """Policy text, truth and last time of a recording. Raises SessionError."""
+def _scan(recording: Recording) -> tuple[str, tuple[Truth, ...], int, tuple[str, ...]]:
+    """Policy text, truth, last time and sensors with a feed of a recording. Raises SessionError."""
     policy, truth, last_ns = None, [], 0
+    sensors = set()
     for record in recording:
         last_ns = max(last_ns, record.t_ns)
         if record.topic == "policy":
@@ -249,9 +259,11 @@ def _scan(recording: Recording) -> tuple[str, tuple[Truth, ...], int]:
             if not isinstance(message, Truth):
                 raise SessionError("a message on 'truth' is none")
             truth.append(message)
+        elif record.topic.startswith("feed/"):
+            sensors.add(record.topic.removeprefix("feed/"))
     if policy is None:
         raise SessionError("no policy in this recording")
-    return policy, tuple(truth), last_ns
+    return policy, tuple(truth), last_ns, tuple(sorted(sensors))
 
 
 def _recorded_items(path: Path | str) -> Iterator[tuple[int, Item]]:

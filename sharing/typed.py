@@ -34,6 +34,9 @@ def _explain(message: str, raw: dict[str, Any], kind: Any, name: str) -> str:
     """``file: dotted.key = value: what is allowed`` from msgspec's ``… - at `$.dotted.key` ``."""
     problem, _, path = message.partition(" - at `$")
     key = path.rstrip("`").lstrip(".")
+    _, missing, field = problem.partition("missing required field ")
+    if missing:
+        return f"{name}: {'.'.join(filter(None, (key, field.strip('`'))))}: is missing"
     parts = [part for part in key.replace("[", ".[").split(".") if part]
     problem += _allowed(problem, kind, parts)
     if not key:

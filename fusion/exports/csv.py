@@ -7,6 +7,7 @@ Numbers are written so that reading them gives the same bits back. `sigma_positi
 
 import csv
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TextIO
 
 import numpy as np
@@ -21,6 +22,23 @@ COLUMNS = (
 TRIANGLE = tuple(f"p{i}{j}" for i in range(6) for j in range(i, 6))
 DIAGONAL = (0, 6, 11, 15, 18, 20)
 """Places of the variances in the upper triangle of 6 × 6."""
+
+
+def save(pictures: Iterable[Picture], path: Path, *, covariance: bool = False) -> int:
+    """Write `pictures` to the file at `path`, whole or not at all; gives the number of rows.
+
+    Raises OSError, with that path, for whatever the disk refuses.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as stream:
+            rows = write(pictures, stream, covariance=covariance)
+        part.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        part.unlink(missing_ok=True)
+    return rows
 
 
 def write(pictures: Iterable[Picture], out: TextIO, *, covariance: bool = False) -> int:

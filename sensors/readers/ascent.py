@@ -84,7 +84,12 @@ def read_ascent(path: Path | str) -> Ascent:
 
 
 def ascent_truth(path: Path | str, lat_deg: float, lon_deg: float, bearing_deg: float) -> Truth:
-    """The recorded ascent launched from a point and bearing, on the 1 Hz grid. Raises SettingsError."""
+    """The ascent recorded in a file, as `placed`. Raises SettingsError."""
+    return placed(read_ascent(path), lat_deg, lon_deg, bearing_deg)
+
+
+def placed(ascent: Ascent, lat_deg: float, lon_deg: float, bearing_deg: float) -> Truth:
+    """The ascent launched from a point and bearing, on the 1 Hz grid. Raises SettingsError."""
     for name, value, limit in (
         ("lat", lat_deg, 89.0),
         ("lon", lon_deg, 360.0),
@@ -92,7 +97,6 @@ def ascent_truth(path: Path | str, lat_deg: float, lon_deg: float, bearing_deg: 
     ):
         if not abs(value) <= limit:
             raise SettingsError(f"{name} = {value!r}: at most {limit:g} degrees either way")
-    ascent = read_ascent(path)
     times = np.arange(math.floor(ascent.end_s) + 1, dtype=float)
     lat, lon, heading = _course(ascent, times, lat_deg, lon_deg, bearing_deg)
     height, climb, level = (

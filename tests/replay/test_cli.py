@@ -5,14 +5,19 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fusion.cli import cli, invoke
+from fusion.exports.csv import save
 from fusion.session import Session
+from sensors.readers.ascent import read_ascent
+from sensors.scenario import Scenario
 from sharing.messages import RECIPIENTS
-from sharing.recording import Recording
+from sharing.recording import Recording, strip
 
 M = {
     "picture_sha256", "objects", "tracked", "first_detection_s", "first_range_detection_s", "first_track_s",
@@ -24,6 +29,16 @@ SIAP = {
     "completeness", "ambiguity", "spuriousness", "position_accuracy_m", "velocity_accuracy_mps",
     "track_number_rate_hz", "longest_segment_fraction",
 }  # fmt: skip
+
+
+@dataclass
+class ShortFlight:
+    """Gives its own short flight, whatever shall be flown instead: for speed."""
+
+    scenario: Scenario
+
+    def with_truth(self, truth):
+        return self.scenario
 
 
 @pytest.fixture
@@ -119,10 +134,21 @@ def test_export_csv(sharedsky, recorded, tmp_path):
     assert moved == pytest.approx(2.5 * float(now["vx_mps"]), abs=60)
     assert float(later["sigma_position_m"]) > float(now["sigma_position_m"])
 
-    for time in ("nan", "inf", "1e300", "-1e7", "soon", ""):
-        code, _, stderr = sharedsky("export", "csv", path, "-o", tmp_path / "never.csv", f"--at=0,{time}")
-        assert (code, stderr.count("\n")) == (1, 1)
-    assert not (tmp_path / "never.csv").exists()
+
+@pytest.mark.parametrize("times", ["0,nan", "inf", "0,1e300", "-1e7", "soon", "0,", "", "0,900", "-11"])
+def test_export_at_a_time_without_pictures(sharedsky, recorded, tmp_path, times):
+    code, _, stderr = sharedsky("export", "csv", recorded[0], "-o", tmp_path / "never.csv", f"--at={times}")
+    assert (code, stderr.count("\n")) == (1, 1)
+    assert "--at" in stderr and "expected" in stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_export_of_a_nation_without_pictures(sharedsky, recorded, tmp_path):
+    path, _ = recorded
+    mine = tmp_path / "mine.mcap"
+    strip(path, mine, lambda topic: topic == "picture/USA")
+    code, _, stderr = sharedsky("export", "csv", mine, "--nation", "USA", "-o", tmp_path / "a.csv")
+    assert (code, stderr) == (1, f"sharedsky: {mine}: no pictures of USA in this recording\n")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +160,16 @@ def test_export_csv(sharedsky, recorded, tmp_path):
         (["simulate", "009"], 1, "-o"),
         (["simulate", "009", "-o", "x.mcap", "--policy", "nope"], 1, "full-mesh"),
         (["simulate", "009", "-o", "x.mcap", "--withhold", "FRA"], 1, "FRA"),
-        (["simulate", "009", "-o", "x.mcap", "--seed", "minus"], 1, "minus"),
+        (["simulate", "009", "-o", "x.mcap", "--withhold", ""], 1, "expected a nation"),
+        (["simulate", "009", "-o", "x.mcap", "--withhold", "KOR/nosuch"], 1, "KOR/greenpine-c, KOR/rokn"),
+        (["simulate", "009", "-o", "x.mcap", "--seed", "abc"], 1, "'abc': expected a whole number from 0 to"),
+        (["simulate", "009", "-o", "x.mcap", "--seed"], 1, "--seed"),
+        (["simulate", "009", "more", "-o", "x.mcap"], 1, "more"),
+        (["simulate", "none.toml", "-o", "x.mcap"], 1, "none.toml: there is no such file"),
+        (["simulate", "009", "-o", "x.mcap", "--policy", "a/b"], 1, "a/b: there is no such file"),
+        (["simulate", "part.toml", "-o", "x.mcap"], 1, "part.toml: shows: is missing"),
+        (["demo", "--speed", "abc"], 1, "'--speed': 'abc': expected a number from 0.1 to 100"),
+        (["replay", "x.mcap", "--speed", "nan"], 1, "'--speed': 'nan': expected a number"),
         (["simulate", "bad.toml", "-o", "x.mcap"], 1, "bad.toml"),
         (["replay", "missing.mcap"], 1, "missing.mcap"),
         (["replay", "bad.toml"], 1, "bad.toml"),
@@ -148,19 +183,106 @@ def test_export_csv(sharedsky, recorded, tmp_path):
 def test_bad_input_is_one_line_and_leaves_nothing(sharedsky, tmp_path, monkeypatch, arguments, code, says):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.toml").write_text("title = 3\n")
+    (tmp_path / "part.toml").write_text('title = "x"\nsensors = []\n')
     got, stdout, stderr = sharedsky(*arguments)
     assert (got, stdout) == (code, "")
     assert says in stderr
     assert stderr.count("\n") == 1
-    assert [p.name for p in tmp_path.iterdir()] == ["bad.toml"]
+    assert {p.name for p in tmp_path.iterdir()} == {"bad.toml", "part.toml"}
 
 
-def test_unwritable_output(sharedsky, recorded, tmp_path):
+@pytest.mark.parametrize("arguments", [(), ("export",), ("import",)])
+def test_without_a_command_there_is_help(sharedsky, arguments):
+    code, stdout, stderr = sharedsky(*arguments)
+    assert (code, stderr) == (0, "")
+    assert stdout == sharedsky(*arguments, "--help")[1]
+
+
+COMMANDS = [
+    ("simulate", "009"),
+    ("replay", "in.mcap"),
+    ("export", "csv", "in.mcap"),
+    ("import", "ascent", "in.mcap", "--lat=40", "--lon=126", "--bearing-deg=80", "--scenario=009"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c[0])
+@pytest.mark.parametrize(
+    ("out", "says"),
+    [
+        ("no/where", "no/where: cannot be written: no directory no"),
+        ("folder", "folder: is a directory"),
+        ("shut/a", "shut/a: cannot be written: directory shut is not writable"),
+        ("link", "link: is not a plain file"),
+        ("-", "-: is not a plain file"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_before_any_work(
+    sharedsky, tmp_path, monkeypatch, command, out, says
+):
+    """Nothing is read first: the input of three of the commands does not even exist."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "shut")
+    for name in ("folder", "shut"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(os.devnull)
+    code, stdout, stderr = sharedsky(*command, "-o", out)
+    assert (code, stdout) == (1, "")
+    assert stderr.startswith(f"sharedsky: {says}") and stderr.count("\n") == 1
+    assert {p.name for p in tmp_path.iterdir()} == {"folder", "shut", "link"}
+
+
+@pytest.mark.parametrize("command", COMMANDS[1:], ids=lambda c: c[0])
+@pytest.mark.parametrize("out", ["in.mcap", "./in.mcap", "hard.mcap", "unfinished"])
+def test_no_command_overwrites_what_it_reads(sharedsky, tmp_path, monkeypatch, command, out):
+    """Nor by another name, nor as the file that is written until the output is complete."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.mcap").write_bytes(b"kept")
+    (tmp_path / "hard.mcap").hardlink_to("in.mcap")
+    (tmp_path / "unfinished.part").hardlink_to("in.mcap")
+    code, _, stderr = sharedsky(*command, "-o", out)
+    assert (code, stderr.count("\n")) == (1, 1)
+    assert f"{Path(out)}: would overwrite what is read" in stderr
+    assert (tmp_path / "in.mcap").read_bytes() == b"kept"
+
+
+def test_a_scenario_is_not_overwritten(sharedsky, small_scenario):
+    code, _, stderr = sharedsky("simulate", small_scenario, "-o", small_scenario)
+    assert (code, small_scenario.read_text()[:6]) == (1, "\ntitle")
+    assert "would overwrite" in stderr
+
+
+def test_a_full_disk_is_said_with_the_name_that_was_typed(tmp_path):
+    def pictures():
+        raise OSError(28, "No space left on device")
+        yield
+
+    with pytest.raises(OSError, match="No space left") as refusal:
+        save(pictures(), tmp_path / "a.csv")
+    assert refusal.value.filename == str(tmp_path / "a.csv")
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_what_there_is_can_be_withheld(sharedsky, recorded):
     path, _ = recorded
-    for command in (["replay", path, "-o"], ["export", "csv", path, "-o"]):
-        code, _, stderr = sharedsky(*command, tmp_path / "no" / "where")
-        assert (code, stderr.count("\n")) == (1, 1)
-        assert "where" in stderr
+    code, _, stderr = sharedsky("replay", path, "--withhold", "KOR,USA/nosuch")
+    assert (code, stderr.count("\n")) == (1, 1)
+    assert "--withhold: 'USA/nosuch': in this session there are: USA/tpy2-seongju\n" in stderr
+    assert sharedsky("replay", path, "--withhold", "")[0] == 1
+    assert sharedsky("replay", path, "--verify", "--withhold", "")[0] == 1
+
+
+def test_the_smoothing_error_of_an_ascent_is_said(sharedsky, data_dir, tmp_path, monkeypatch, scenario):
+    monkeypatch.setattr("sensors.scenario.load_scenario", lambda name: ShortFlight(scenario))
+    source = data_dir / "rocket-ascents" / "SES_11.csv"
+    ascent = read_ascent(source)
+    command = ("import", "ascent", source, "--lat", 40, "--lon", 126, "--bearing-deg", 80, "--scenario", "x")
+    code, stdout, _ = sharedsky(*command, "-o", tmp_path / "a.mcap", "--json")
+    expected = {"altitude_m": ascent.altitude_rms_m, "speed_mps": ascent.speed_rms_mps}
+    assert (code, json.loads(stdout)["smoothing_rms"]) == (0, expected)
+    code, stdout, _ = sharedsky(*command, "-o", tmp_path / "a.mcap")
+    said = f"(RMS): altitude {ascent.altitude_rms_m:.1f} m, speed {ascent.speed_rms_mps:.1f} m/s"
+    assert (code, said in stdout) == (0, True)
 
 
 def test_a_cut_recording_is_said_in_one_line(sharedsky, recorded, tmp_path):
@@ -169,8 +291,13 @@ def test_a_cut_recording_is_said_in_one_line(sharedsky, recorded, tmp_path):
     cut.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
     code, stdout, stderr = sharedsky("replay", cut, "--nation", "JPN", "--json")
     assert (code, stderr.count("\n")) == (0, 1)
-    assert "cut" in stderr
+    assert f"{cut}: the recording is cut: it ends at" in stderr
     assert json.loads(stdout)["events"] > 0
+    code, stdout, stderr = sharedsky("export", "csv", cut, "-o", tmp_path / "cut.csv")
+    said, rows = stderr.splitlines()
+    assert (code, stdout) == (0, "")
+    assert f"{cut}: the recording is cut: " in said
+    assert f"{tmp_path / 'cut.csv'}: " in rows
 
 
 def test_helps_fit_a_screen_and_end_with_an_example(sharedsky):

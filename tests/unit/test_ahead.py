@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pymap3d import enu2uvw, geodetic2ecef
 
-from fusion.ahead import at_times, predicted
+from fusion.ahead import OutsideError, at_times, predicted
 from fusion.core.filters import COAST, Models
 from sharing.messages import Picture, S, floats, ints
 
@@ -43,9 +43,15 @@ def test_unknown_drag_widens_a_coasting_track_in_the_air():
 
 
 def test_the_newest_picture_not_after_each_time_is_taken():
-    pictures = [picture(100), picture(101)]
-    found = list(at_times(pictures, [99 * S, 100 * S, 105 * S]))
+    pictures = [picture(100), picture(101), picture(106)]
+    found = list(at_times(pictures, [100 * S, 105 * S]))
     assert [p.t_valid_ns for p in found] == [100 * S, 105 * S]
     assert found[0].state_ecef.tolist() == pictures[0].state_ecef.tolist()
     with pytest.raises(ValueError, match="back"):
         predicted(pictures[1], 100 * S)
+
+
+@pytest.mark.parametrize("t_s", [-3, 1])
+def test_there_is_no_picture_before_the_first_or_after_the_last(t_s):
+    with pytest.raises(OutsideError, match=rf"{t_s} s: expected from -2 to 0 s"):
+        list(at_times([picture(-2), picture(0)], [-1 * S, t_s * S]))

@@ -116,7 +116,7 @@ def test_delays() -> None:
         (rule() + rule(), "p.toml: rule id 'one': is given twice"),
         ('withhold = ["CHN"]', "p.toml: withhold = 'CHN': expected a nation"),
         ('extends = "full-mesh"', "p.toml: extends = 'full-mesh': only a file can extend another"),
-        (rule().replace('id = "one"', ""), "rule[0]: Object missing required field `id`"),
+        (rule().replace('id = "one"', ""), "p.toml: rule[0].id: is missing"),
         ("x = " + "[" * 5000, "p.toml: not TOML"),
     ],
 )  # fmt: skip

@@ -96,5 +96,7 @@ def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path, text, problem):
 def test_a_missing_file_and_a_wild_place_are_refused(tmp_path):
     with pytest.raises(SettingsError, match="cannot be read"):
         ascent_truth(tmp_path / "none.csv", *LAUNCH)
+    steady = tmp_path / "steady.csv"
+    steady.write_text(HEAD + "".join(f"{t},10,{t / 100},0\n" for t in range(61)))
     with pytest.raises(SettingsError, match="lat = 95"):
-        ascent_truth(tmp_path / "none.csv", 95.0, 0.0, 0.0)
+        ascent_truth(steady, 95.0, 0.0, 0.0)
