@@ -218,6 +218,15 @@ def test_a_node_told_to_stop_closes_its_recording(laid_out):
     assert not list(laid_out.glob("*.part"))
 
 
+def test_a_waiting_guard_says_for_whom(laid_out):
+    process = daemon(laid_out, "guard")
+    until_state(laid_out, "KOR.guard", "waiting", process)
+    status = json.loads((laid_out / "KOR.guard.json").read_text())
+    assert status["waiting_for"] == ["JPN.node", "USA.node", "COALITION.node"]
+    process.terminate()
+    assert process.communicate(timeout=10) == ("", "")
+
+
 def test_an_occupied_port_is_one_line_and_leaves_nothing(laid_out):
     first = daemon(laid_out, "node")
     until_state(laid_out, "KOR.node", "ready", first)
