@@ -9,12 +9,11 @@ from ext.bank import TrackBank
 from fusion.core.filters import Models
 from sharing.messages import Picture, S, floats
 
+UPPER = np.triu_indices(6)
+
 
 class OutsideError(ValueError):
     """A time at which there is no picture, said in one line with the times at which there are some."""
-
-
-UPPER = np.triu_indices(6)
 
 
 def at_times(pictures: Iterable[Picture], times_ns: Sequence[int]) -> Iterator[Picture]:
