@@ -55,10 +55,10 @@ COLUMNS = ("node", "own", "others'", "released", "tracks", "warned", "lost", "re
 Summary = dict[str, Any]
 
 COST_COLUMNS = {
-    "first_detection_later_s": ("first seen later, s", ".0f"),
+    "first_detection_later_s": ("seen later, s", ".0f"),
     "first_track_later_s": ("tracked later, s", ".0f"),
-    "warning_lead_lost_s": ("warning lead lost, s", ".0f"),
-    "impact_ellipse_ratio": ("impact ellipse, ×", ".2f"),
+    "warning_lead_lost_s": ("lead lost, s", ".0f"),
+    "impact_ellipse_ratio": ("ellipse, ×", ".2f"),
     "custody_lost": ("custody lost", ".3f"),
     "raid_fraction_lost": ("raid lost", ".3f"),
 }
