@@ -115,6 +115,37 @@ class Detections(Message, frozen=True, kw_only=True, eq=False):
     snr_db: Floats
 
 
+class Polar(Message, frozen=True, kw_only=True, eq=False):
+    """All plots of one scan of a 2-D radar, which measures no elevation; otherwise as `Detections`.
+
+    A radar that knows the height of some objects only (by their transponders, say) sends both.
+    """
+
+    scan: int
+    t_valid_ns: Ints
+    range_m: Floats
+    azimuth_rad: Floats
+    sigma_range_m: Floats
+    sigma_azimuth_rad: Floats
+    snr_db: Floats
+
+
+class Los(Message, frozen=True, kw_only=True, eq=False):
+    """All lines of sight of one scan of a sensor that measures no range; otherwise as `Detections`.
+
+    The frame is east-north-up at the sensor: from a geostationary satellite elevations are near -π/2, and
+    the sigma of an azimuth is that of the line of sight over cos(elevation).
+    """
+
+    scan: int
+    t_valid_ns: Ints
+    azimuth_rad: Floats
+    elevation_rad: Floats
+    sigma_azimuth_rad: Floats
+    sigma_elevation_rad: Floats
+    snr_db: Floats
+
+
 class Warning(Message, frozen=True, kw_only=True, eq=False):
     """A region warning: declared when the predicted impact or flight path touches the region.
 
@@ -209,7 +240,12 @@ class Truth(Message, frozen=True, kw_only=True, eq=False):
     impact: tuple[int, float, float] | None = None
 
 
-MODES = ("powered", "coast", "reentry")
+Measurement = Detections | Polar | Los
+"""What a sensor has measured in one scan, by what it can measure."""
+MEASUREMENTS = (Detections, Polar, Los)
+"""The same as a tuple, for `isinstance`."""
+
+MODES = ("powered", "coast", "reentry", "level", "left", "right")
 """Names of the tracker's motion models, by the number in `Picture.mode`."""
 PHASES = ("boost", "coast", "reentry", "pull-up", "glide", "other")
 """Names of the truth's flight phases, by the number in `Truth.phase`."""

@@ -14,8 +14,10 @@ from sharing.messages import (
     Backfill,
     Detections,
     Heartbeat,
+    Los,
     Message,
     Picture,
+    Polar,
     Scan,
     Site,
     Snapshot,
@@ -35,21 +37,21 @@ CAUSES: Final = (
 """Why a frame is refused; counters are kept by these names."""
 
 TYPES: Final[dict[str, type[Message]]] = {
-    "site": Site, "scan": Scan, "detections": Detections, "picture": Picture, "warning": Warning,
+    "site": Site, "scan": Scan, "detections": Detections, "polar": Polar, "los": Los, "picture": Picture, "warning": Warning,
     "heartbeat": Heartbeat, "snapshot": Snapshot, "backfill": Backfill, "truth": Truth,
 }
 """Message types by their name on the wire."""
 
 TOPICS: Final[dict[str, tuple[type[Message], ...]]] = {
-    "feed": (Site, Scan, Detections, Heartbeat, Backfill),
-    "released": (Site, Scan, Detections, Heartbeat, Backfill),
+    "feed": (Site, Scan, Detections, Polar, Los, Heartbeat, Backfill),
+    "released": (Site, Scan, Detections, Polar, Los, Heartbeat, Backfill),
     "picture": (Picture, Heartbeat, Snapshot, Backfill),
     "warning": (Warning, Heartbeat, Backfill),
     "truth": (Truth,),
 }
 """Kinds of topics and what each may carry."""
 
-ITEMS: Final = (Site, Scan, Detections)
+ITEMS: Final = (Site, Scan, Detections, Polar, Los)
 """What a sensor makes: these carry a sensor, an item id and an available time not before the sent time."""
 
 _T = (-315_576_000 * 10**9, 315_576_000 * 10**9)  # ten Julian years
@@ -130,6 +132,14 @@ TABLES: Final[dict[type[Message], tuple[Table, ...]]] = {
         Table("t_valid_ns", "not falling", (), (
             "range_m", "azimuth_rad", "elevation_rad", "sigma_range_m", "sigma_azimuth_rad",
             "sigma_elevation_rad", "snr_db")),
+    ),
+    Polar: (
+        Table("t_valid_ns", "not falling", (), (
+            "range_m", "azimuth_rad", "sigma_range_m", "sigma_azimuth_rad", "snr_db")),
+    ),
+    Los: (
+        Table("t_valid_ns", "not falling", (), (
+            "azimuth_rad", "elevation_rad", "sigma_azimuth_rad", "sigma_elevation_rad", "snr_db")),
     ),
     Picture: (
         Table("track_id", "rising", ("status", "mode", "t_update_ns"), ("nis",),

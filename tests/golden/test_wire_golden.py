@@ -75,6 +75,15 @@ FRAMES: dict[str, bytes] = {
         range_m=f8(500e3, 600e3), azimuth_rad=f8(-0.25, 0.5), elevation_rad=f8(0.25, 0.125),
         sigma_range_m=f8(50.0, 25.0), sigma_azimuth_rad=f8(0.002, 0.001),
         sigma_elevation_rad=f8(0.002, 0.001), snr_db=f8(13.0, 19.0))),
+    "polar": frame(FEED, body(
+        "polar", SENSOR, scan=1, t_valid_ns=i8(3_000_000_000, 4_000_000_000),
+        range_m=f8(500e3, 600e3), azimuth_rad=f8(-0.25, 0.5),
+        sigma_range_m=f8(50.0, 25.0), sigma_azimuth_rad=f8(0.002, 0.001), snr_db=f8(13.0, 19.0))),
+    "los": frame("feed/USA/opir-east", body(
+        "los", {"originator": "USA", "sensor": "opir-east", "item_id": ID}, scan=1,
+        t_valid_ns=i8(3_000_000_000, 4_000_000_000),
+        azimuth_rad=f8(-0.25, 0.5), elevation_rad=f8(-1.375, -1.25),
+        sigma_azimuth_rad=f8(2.5e-4, 2.5e-4), sigma_elevation_rad=f8(5e-5, 5e-5), snr_db=f8(13.0, 19.0))),
     "heartbeat": frame(FEED, body("heartbeat", {"sensor": "greenpine-b-1"}, last_sequence=3)),
     "backfill": frame("released/KOR/JPN/greenpine-b-1", body(
         "backfill", {"originator": "JPN", "sensor": "greenpine-b-1", "sequence": 0},
