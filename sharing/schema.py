@@ -32,14 +32,23 @@ MAX_ROWS: Final = 10_000
 ITEM_ID_BYTES: Final = 16
 
 CAUSES: Final = (
-    "too-large", "topic", "msgpack", "version", "type", "field", "column", "not-finite", "range",
+    "too-large",
+    "topic",
+    "msgpack",
+    "version",
+    "type",
+    "field",
+    "column",
+    "not-finite",
+    "range",
 )
 """Why a frame is refused; counters are kept by these names."""
 
 TYPES: Final[dict[str, type[Message]]] = {
-    "site": Site, "scan": Scan, "detections": Detections, "polar": Polar, "los": Los, "picture": Picture, "warning": Warning,
-    "heartbeat": Heartbeat, "snapshot": Snapshot, "backfill": Backfill, "truth": Truth,
-}
+    "site": Site, "scan": Scan, "detections": Detections, "polar": Polar, "los": Los,
+    "picture": Picture, "warning": Warning, "heartbeat": Heartbeat, "snapshot": Snapshot,
+    "backfill": Backfill, "truth": Truth,
+}  # fmt: skip
 """Message types by their name on the wire."""
 
 TOPICS: Final[dict[str, tuple[type[Message], ...]]] = {

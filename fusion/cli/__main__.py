@@ -1,0 +1,5 @@
+"""``python -m fusion.cli`` is the command ``sharedsky``."""
+
+from fusion.cli import main
+
+main()

@@ -1,0 +1,100 @@
+"""Options that several commands share, and what they stand for: arrangement, regions, filters, session."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fusion.command import Number
+
+if TYPE_CHECKING:
+    from fusion.core.filters import FilterFactory
+    from fusion.session import Regions, Session
+    from sharing.policy import Policy
+
+RECIPIENTS = ("JPN", "KOR", "USA", "COALITION")
+FILE = click.Path(path_type=Path)
+LONGEST_S = 1_000_000
+"""Scenario times beyond this are a slip of the hand."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+seed_option = click.option(
+    "--seed", type=Number(int, 0, 2**62), metavar="N", help="[default: the scenario's]"
+)
+backend_option = click.option(
+    "--backend", type=click.Choice(["compiled", "reference"]), default="compiled", show_default=True,
+    help="reference: filterpy, slow.",
+)  # fmt: skip
+policy_option = click.option(
+    "--policy", default="full-mesh", show_default=True, metavar="NAME", help="Arrangement: slug or path."
+)
+withhold_option = click.option("--withhold", metavar="WHO[,WHO]", help="NATION or NATION/sensor.")
+out_option = click.option("-o", "out", type=FILE, required=True, metavar="FILE", help="File to write.")
+nation_option = click.option(
+    "--nation", type=click.Choice(RECIPIENTS), default="COALITION", show_default=True, help="Whose picture."
+)
+config_option = click.option("--config", required=True, metavar="F", help="TOML file.")
+check_option = click.option("--check", is_flag=True, help="Only check the configuration.")
+
+
+def named_policy(name: str) -> "Policy":
+    """The arrangement `name` (slug or path)."""
+    from configs import resolve
+    from sharing.settings import load_policy
+
+    return load_policy(resolve("policies", name))
+
+
+def without(policy: "Policy", withhold: str | None, sensors: Sequence[str]) -> "Policy":
+    """`policy` without what --withhold names, of `sensors`. Raises BadParameter or PolicyError."""
+    names = () if withhold is None else tuple(name.strip() for name in withhold.split(","))
+    arrangement = policy.withhold(names)
+    for name in names:
+        nation, _, sensor = name.partition("/")
+        if sensor and name not in sensors:
+            there = ", ".join(s for s in sensors if s.startswith(f"{nation}/")) or f"no sensor of {nation}"
+            raise click.BadParameter(f"{name!r}: in this session there are: {there}", param_hint="--withhold")
+    return arrangement
+
+
+def regions_of(session: "Session") -> "Regions":
+    """The warning regions that a session names, by recipient."""
+    from configs import resolve
+    from fusion.arms import by_recipient
+    from fusion.regions import load_regions
+
+    names = session.metadata.get("regions", "").split()
+    return by_recipient([region for name in names for region in load_regions(resolve("regions", name))])
+
+
+def filters_of(backend: str) -> "FilterFactory":
+    """The filter bank of a backend; filterpy is imported only when it is asked for."""
+    from fusion.core.filters import compiled
+
+    if backend == "compiled":
+        return compiled
+    from fusion.reference import FilterpyBank
+
+    return FilterpyBank.of
+
+
+def session_at(path: Path) -> "Session":
+    """The session recorded at `path`; says so when that was cut."""
+    from fusion.session import Session
+
+    session = Session.load(path)
+    if session.truncated:
+        say_cut(path, f"it ends at {session.t_end_ns / 1e9:g} s")
+    return session
+
+
+def say_cut(path: Path, end: str) -> None:
+    """Say on stderr that the recording at `path` is cut, and where its `end` is."""
+    click.echo(f"sharedsky: {path}: the recording is cut: {end}", err=True)
+
+
+def print_json(answer: Any) -> None:
+    """The one JSON document on stdout."""
+    click.echo(json.dumps(answer, indent=1, allow_nan=False))

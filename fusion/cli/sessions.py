@@ -1,0 +1,222 @@
+"""``demo``, ``simulate``, ``replay``, ``score``: sessions run, again and compared."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fusion.cli.options import (
+    FILE,
+    LONGEST_S,
+    backend_option,
+    filters_of,
+    json_option,
+    named_policy,
+    nation_option,
+    out_option,
+    policy_option,
+    print_json,
+    regions_of,
+    seed_option,
+    session_at,
+    withhold_option,
+    without,
+)
+from fusion.cli.root import cli
+from fusion.command import Number, check_out
+
+if TYPE_CHECKING:
+    from sensors.scenario import Scenario
+    from sharing.policy import Policy
+
+
+@cli.command(epilog="Example: sharedsky demo 009 --seed 3 --out demo-out")
+@click.argument("scenario", default="009")
+@policy_option
+@click.option("--against", default="withheld-kor", show_default=True, metavar="NAME", help="The other arm.")
+@click.option(
+    "--speed", type=Number(float, 0.1, 100), default=20.0, show_default=True, metavar="X",
+    help="Times real time, 0.1 to 100.",
+)  # fmt: skip
+@seed_option
+@click.option("--out", type=FILE, default=Path("demo-out"), show_default=True, metavar="DIR")
+@json_option
+def demo(
+    scenario: str, policy: str, against: str, speed: float, seed: int | None, out: Path, as_json: bool
+) -> None:
+    """A live exercise, then what withholding would have cost in it.
+
+    Every nation's radars, guard and node run as processes of their own over ZeroMQ on loopback. The
+    session is then replayed under both arrangements. Writes DIR/session.mcap and DIR/summary.json.
+    """
+    from fusion.demo import run
+
+    summary = run(scenario, policy, against, speed, seed, out, quiet=as_json)
+    if as_json:
+        print_json(summary)
+
+
+@cli.command(epilog="Example: sharedsky simulate 009 -o session.mcap --seed 3 --json")
+@click.argument("scenario")
+@out_option
+@seed_option
+@policy_option
+@withhold_option
+@backend_option
+@json_option
+def simulate(
+    scenario: str, out: Path, seed: int | None, policy: str, withhold: str | None, backend: str, as_json: bool
+) -> None:
+    """Run SCENARIO without sockets or waiting, and record it whole.
+
+    SCENARIO is a number, slug or path. The recording holds every nation's raw feeds, what was
+    released, the policy, the truth and all pictures.
+    """
+    from fusion.session import sensors_of
+    from sensors.scenario import load_scenario
+
+    check_out(out, scenario, policy)
+    flown = load_scenario(scenario)
+    arrangement = without(named_policy(policy), withhold, sensors_of(flown))
+    simulate_scenario(flown, out, seed, arrangement, backend, as_json)
+
+
+@cli.command(epilog="Example: sharedsky replay session.mcap --withhold KOR --nation JPN -o japan.mcap")
+@click.argument("session_file", metavar="S.mcap", type=FILE)
+@nation_option
+@click.option("--policy", default=None, metavar="NAME", help="Another arrangement than the recorded one.")
+@withhold_option
+@backend_option
+@click.option(
+    "--speed", type=Number(float, 0.01, LONGEST_S), metavar="X", help="Times real time [default: no pause]."
+)
+@click.option("-o", "out", type=FILE, metavar="FILE", help="Record what the nation received and knew.")
+@click.option("--verify", "verified", is_flag=True, help="Compare the recorded pictures, byte for byte.")
+@json_option
+def replay(
+    session_file: Path,
+    nation: str,
+    policy: str | None,
+    withhold: str | None,
+    backend: str,
+    speed: float | None,
+    out: Path | None,
+    verified: bool,
+    as_json: bool,
+) -> None:
+    """What a nation would have known under another arrangement.
+
+    --verify instead replays what each nation's node received, under the recorded arrangement, and names
+    time, track and field of the first byte that differs (exit 1).
+    """
+    if verified:
+        if (policy, withhold, out) != (None, None, None):
+            raise click.BadParameter("--verify goes with neither --policy, --withhold nor -o")
+        _verify(session_file, backend, as_json)
+        return
+    if out is not None:
+        check_out(out, session_file, policy or "")
+    from fusion.arms import run_arm
+    from fusion.tables import Progress, arm_table, show
+    from sharing.clock import monotonic_ns
+
+    session = session_at(session_file)
+    base = session.policy if policy is None else named_policy(policy)
+    arrangement = without(base, withhold, session.sensors)
+    begun_ns = monotonic_ns()
+    with Progress("replay", session, speed) as progress:
+        arm = run_arm(
+            session, arrangement, (nation,), regions=regions_of(session), filters=filters_of(backend),
+            record=out, progress=progress,
+        )  # fmt: skip
+    result = arm.results[nation]
+    refused = {k: v for k, v in result.counters.items() if k.startswith("refused_")}
+    answer = {
+        "session_sha256": session.sha256(),
+        "nation": nation,
+        "policy": base.name,
+        "withheld": list(arrangement.withheld),
+        "picture_sha256": result.picture_sha256,
+        "events": result.counters.get("accepted", 0) + sum(refused.values()),
+        "late": refused.get("refused_late", 0),
+        "refused": sum(refused.values()),
+        "wall_s": (monotonic_ns() - begun_ns) / 1e9,
+        "sim_s": session.seconds,
+        "metrics": arm.scores[nation].metrics if arm.scores else None,
+    }
+    if as_json:
+        print_json(answer)
+        return
+    metrics = {n: s.metrics for n, s in arm.scores.items()}
+    show(arm_table(f"{session.name}, {nation}, {arrangement.name}", metrics))
+    counts = f"{answer['events']} events, {answer['refused']} refused"
+    click.echo(f"picture {result.picture_sha256[:16]}, {counts}")
+
+
+def _verify(path: Path, backend: str, as_json: bool) -> None:
+    from fusion.verify import verify
+
+    session = session_at(path)
+    result = verify(path, regions=regions_of(session), filters=filters_of(backend))
+    if as_json:
+        different = None if result.difference is None else str(result.difference)
+        print_json({"verified": not different, "compared": result.compared, "difference": different})
+    elif result.difference is None:
+        count = sum(result.compared.values())
+        click.echo(f"{path}: {count} pictures and warnings are the same, byte for byte")
+    if result.difference is not None:
+        raise click.ClickException(str(result.difference))
+
+
+@cli.command(epilog="Example: sharedsky score japan.mcap --json")
+@click.argument("recording", metavar="P.mcap", type=FILE)
+@json_option
+def score(recording: Path, as_json: bool) -> None:
+    """Score every nation's recorded pictures against the truth."""
+    from fusion.arms import score_recording, scored
+    from fusion.tables import arm_table, show
+
+    session = session_at(recording)
+    if not scored(session):
+        raise click.ClickException(f"{recording}: no truth in this recording: nothing to score against")
+    metrics = {n: s.metrics for n, s in score_recording(recording, session, regions_of(session)).items()}
+    if as_json:
+        print_json(metrics)
+        return
+    show(arm_table(f"{session.name}, {session.policy.name}", metrics))
+
+
+def simulate_scenario(
+    scenario: "Scenario", out: Path, seed: int | None, policy: "Policy", backend: str, as_json: bool,
+    **more: Any,
+) -> None:  # fmt: skip
+    """Generate, run, record and report; `more` is what the JSON document says besides."""
+    from fusion.arms import run_arm
+    from fusion.session import Session
+    from fusion.tables import Progress, arm_table, show
+    from sharing.clock import monotonic_ns
+
+    begun_ns = monotonic_ns()
+    session = Session.generate(scenario, scenario.seed_default if seed is None else seed, policy)
+    with Progress("simulate", session) as progress:
+        arm = run_arm(
+            session, policy, regions=regions_of(session), filters=filters_of(backend), record=out,
+            progress=progress,
+        )  # fmt: skip
+    answer: dict[str, Any] = {
+        "scenario": session.name,
+        "seed": session.seed,
+        "policy": policy.name,
+        "withheld": list(policy.withheld),
+        "session_sha256": session.sha256(),
+        "picture_sha256": {n: r.picture_sha256 for n, r in arm.results.items()},
+        "metrics": {n: s.metrics for n, s in arm.scores.items()},
+        "sim_s": session.seconds,
+        "wall_s": (monotonic_ns() - begun_ns) / 1e9,
+        **more,
+    }
+    if as_json:
+        print_json(answer)
+        return
+    show(arm_table(f"{session.name}, seed {session.seed}, {policy.name}", answer["metrics"]))
+    click.echo(f"{out}: session {answer['session_sha256'][:16]}")
