@@ -5,7 +5,7 @@ Definitions (all times in scenario seconds, all on the 1 Hz grid of ticks):
 
 - pairing: GOSPA assignment of confirmed and coasting tracks to objects by position, cutoff 10 km, order 2,
   α 2. A track assigned to debris, an aircraft or a satellite is neither a hit nor false.
-- a detection is true when it lies within 5σ (noise and bias) of an object in range, azimuth and elevation.
+- a detection is true when it lies within 5σ (noise and bias) of an object in all that it measures.
 - custody: paired, and the largest semi-axis of the 95 % position ellipsoid (χ², 3 degrees) is at most 10 km.
 - `gospa_m`: mean over the ticks at which some object flies (of every tick up to the end, where nothing was
   launched). `siap`: over the same ticks, its completeness over the objects' ticks. `false_tracks`: over every
@@ -32,7 +32,20 @@ from pymap3d import ecef2geodetic, geodetic2enu
 from fusion.core.warning import IMPACT, OVERFLIGHT, Region, inside
 from fusion.metrics import gospa, nees, siap
 from fusion.session import Entry
-from sharing.messages import PHASES, Detections, Floats, Ints, Picture, S, Site, Truth, Warning
+from fusion.truths import Sky, is_of
+from sharing.messages import (
+    MEASUREMENTS,
+    PHASES,
+    Floats,
+    Ints,
+    Los,
+    Measurement,
+    Picture,
+    S,
+    Site,
+    Truth,
+    Warning,
+)
 
 CUTOFF_M = 10_000.0
 CUSTODY_M = 10_000.0
@@ -41,7 +54,6 @@ HELD_TICKS = 10
 TIMES_TO_GO_S = (180, 120, 60)
 """Seconds before impact at which the impact ellipse is judged."""
 SCORED_TO_GO_S = 120
-GATE_SIGMAS = 5.0
 CHI2_2D, CHI2_3D = 5.991464547107979, 7.814727903251179
 """95 % points of χ² with two and three degrees of freedom."""
 UPPER = np.triu_indices(6)
@@ -127,7 +139,8 @@ class Scorer:
             o.impact[0] // S * S - to_go * S for o in self._objects if o.impact for to_go in TIMES_TO_GO_S
         }
         self._sites: dict[tuple[str, str], Site] = {}
-        self._first_detection_ns: int | None = None
+        self._first_ns: int | None = None
+        self._first_range_ns: int | None = None
         self._shown: list[_Shown] = []
         self._warnings: list[Warning] = []
         self._settled = hashlib.sha256()
@@ -147,15 +160,20 @@ class Scorer:
                 self._warnings.append(message)
         elif isinstance(message, Site):
             self._sites[message.originator, message.sensor] = message
-        elif isinstance(message, Detections) and self._objects:
+        elif isinstance(message, MEASUREMENTS) and self._objects:
             self._look(message, max(entry.t_ns, message.t_available_ns))
 
-    def _look(self, plots: Detections, t_ns: int) -> None:
-        if self._first_detection_ns is not None and self._first_detection_ns <= t_ns:
+    def _look(self, plots: Measurement, t_ns: int) -> None:
+        """Keep the time of the first true detection, and of the first that has a range."""
+        first_ns = self._first_ns if isinstance(plots, Los) else self._first_range_ns
+        if first_ns is not None and first_ns <= t_ns:
             return
         site = self._sites.get((plots.originator, plots.sensor))
-        if site is not None and any(_is_true(plots, site, o) for o in self._objects):
-            self._first_detection_ns = t_ns
+        if site is None or not any(is_of(plots, site, o) for o in self._objects):
+            return
+        if not isinstance(plots, Los):
+            self._first_range_ns = t_ns
+        self._first_ns = t_ns if self._first_ns is None else min(self._first_ns, t_ns)
 
     def _keep(self, picture: Picture) -> _Shown:
         rows = np.flatnonzero(picture.status >= 1)
@@ -189,13 +207,12 @@ class Scorer:
         phases = tuple(_phase_at(self._objects[j], t) for t, j in at)
         error = state - truth
         scored = [i for i in impacts if i.to_go_s == SCORED_TO_GO_S]
-        first = None if self._first_detection_ns is None else self._first_detection_ns / S
         metrics = {
             "picture_sha256": self._settled.hexdigest(),
             "objects": len(self._objects),
             "tracked": sum(_longest(t_ns[target == j]) >= HELD_TICKS for j in range(len(self._objects))),
-            "first_detection_s": first,
-            "first_range_detection_s": first,  # every sensor so far measures range
+            "first_detection_s": _seconds(self._first_ns),
+            "first_range_detection_s": _seconds(self._first_range_ns),
             "first_track_s": float(t_ns.min()) / S if len(t_ns) else None,
             **self._judge_warnings(),
             "impact_error_km": _median(i.error_km for i in scored),
@@ -214,7 +231,7 @@ class Scorer:
     def _pair(self) -> _Paired:
         """Pair every tick."""
         paired = _Paired()
-        objects, others = _Grid(self._objects), _Grid(self._others)
+        objects, others = Sky(self._objects), Sky(self._others)
         for shown in self._shown:
             targets, where = objects.at(shown.t_ns)
             excused = _on(others.at(shown.t_ns)[1], where, shown.state)
@@ -292,17 +309,8 @@ class Scorer:
 # ------------------------------------------------------------------------------------------------ helpers
 
 
-class _Grid:
-    """Objects' states by tick."""
-
-    def __init__(self, objects: Sequence[Truth]) -> None:
-        self._rows = [(o.state_ecef.reshape(-1, 6), {t: i for i, t in enumerate(o.t_valid_ns.tolist())})
-                      for o in objects]  # fmt: skip
-
-    def at(self, t_ns: int) -> tuple[Ints, Floats]:
-        """Numbers and states (n, 6) of the objects that exist at a tick."""
-        found = [(j, states[rows[t_ns]]) for j, (states, rows) in enumerate(self._rows) if t_ns in rows]
-        return np.array([j for j, _ in found], np.int64), _stack([state for _, state in found], 6)
+def _seconds(t_ns: int | None) -> float | None:
+    return None if t_ns is None else t_ns / S
 
 
 def _on(others: Floats, objects: Floats, tracks: Floats) -> npt.NDArray[np.bool_]:
@@ -335,41 +343,6 @@ def _pair_tick(paired: _Paired, shown: _Shown, rows: Ints, targets: Ints, where:
         speed = float(np.linalg.norm(where[i, 3:] - state[k, 3:])) if near else 0.0
         on, error = (int(targets[i]), float(distance[i])) if near else (-1, 0.0)
         paired.on_object.append((shown.t_ns // S, int(shown.track_id[row]), on, error, speed))
-
-
-def _is_true(plots: Detections, site: Site, target: Truth) -> bool:
-    """Whether any plot lies within the gate of the object at its own time."""
-    t_ns = plots.t_valid_ns
-    inside_life = (t_ns >= target.t_valid_ns[0]) & (t_ns <= target.t_valid_ns[-1])
-    if not inside_life.any():
-        return False
-    offset = _position_at(target, t_ns) - np.array(site.position_ecef_m)
-    east, north, up = np.array(site.enu_ecef).reshape(3, 3) @ offset.T
-    distance = np.sqrt(east**2 + north**2 + up**2)
-    azimuth = np.remainder(plots.azimuth_rad - np.arctan2(east, north) + np.pi, 2 * np.pi) - np.pi
-    misses = (
-        (plots.range_m - distance) / np.hypot(plots.sigma_range_m, site.bias_sigma_range_m),
-        azimuth / np.hypot(plots.sigma_azimuth_rad, site.bias_sigma_azimuth_rad),
-        (plots.elevation_rad - np.arcsin(up / distance))
-        / np.hypot(plots.sigma_elevation_rad, site.bias_sigma_elevation_rad),
-    )
-    return bool((inside_life & (np.abs(misses).max(axis=0) < GATE_SIGMAS)).any())
-
-
-def _position_at(target: Truth, t_ns: Ints) -> Floats:
-    """Positions (n, 3) between the samples, by the cubic through positions and velocities at both ends."""
-    states = target.state_ecef.reshape(-1, 6)
-    if len(states) == 1:
-        return np.repeat(states[:, :3], len(t_ns), axis=0)
-    i = np.clip(np.searchsorted(target.t_valid_ns, t_ns, side="right") - 1, 0, len(states) - 2)
-    step = ((target.t_valid_ns[i + 1] - target.t_valid_ns[i]) / S)[:, None]
-    u = ((t_ns - target.t_valid_ns[i]) / S)[:, None] / step
-    a, b = states[i], states[i + 1]
-    return np.asarray(
-        (1 + 2 * u) * (1 - u) ** 2 * a[:, :3]
-        + u**2 * (3 - 2 * u) * b[:, :3]
-        + step * u * (1 - u) * ((1 - u) * a[:, 3:] - u * b[:, 3:])
-    )
 
 
 def _judge_impact(

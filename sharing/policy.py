@@ -4,7 +4,7 @@ Rules of this module:
 
 - Default deny: what no rule names is not released. The first rule that fits decides.
 - What is withheld is withheld from everybody but its originator, COALITION included, whatever rules say.
-- One rule covers all that a sensor makes: its site, its scans and its detections go or stay together.
+- One rule covers all that a sensor makes: its site, its scans and its plots of any kind go or stay together.
 - A `Policy` is complete: what its file extends is already in it, so its `text` can travel in a recording.
 """
 

@@ -2,7 +2,7 @@
 
 Rules of this module:
 
-- Only what a sensor makes (site, scan, detections) is released, and only as the policy decides.
+- Only what a sensor makes (site, scan, plots of any kind) is released, and only as the policy decides.
 - A link is (originator, sensor, recipient). It numbers its own messages from 0 without gaps and keeps their
   order; nothing on it depends on any other link or on what was not released: no number, byte or time.
 - Delays are drawn by a keyed hash of (seed, recipient, item), so that a run can be repeated and what one

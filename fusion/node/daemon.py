@@ -27,8 +27,8 @@ from sharing.daemon import Status, note, run, until
 from sharing.feeds import Arrival, Inlet
 from sharing.keys import load_directory, load_pair
 from sharing.messages import (
+    MEASUREMENTS,
     RECIPIENTS,
-    Detections,
     Heartbeat,
     S,
     topic_of_picture,
@@ -184,7 +184,7 @@ class Node:
         for effect in self._core.handle(Received(message, max(now_ns, message.t_available_ns))):
             if isinstance(effect, Refused):
                 self._note_refusal(effect)
-        if isinstance(message, Detections) and len(message.t_valid_ns):
+        if isinstance(message, MEASUREMENTS) and len(message.t_valid_ns):
             self._unshown.append(arrival.wall_ns)
 
     def _note_refusal(self, refused: Refused) -> None:
