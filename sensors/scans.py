@@ -17,7 +17,7 @@ import numpy.typing as npt
 from sensors.draws import identity, normals, uniforms
 from sensors.geodesy import wrap
 from sensors.radar import Radar, plot_sigmas
-from sensors.threats import load_threat
+from sensors.threats import signature
 from sharing.messages import PHASES, Detections, Ints, S, Scan, Site, Truth, floats, ints
 
 Array = npt.NDArray[np.float64]
@@ -93,7 +93,7 @@ def sight(radar: Radar, truth: Truth, t_ns: Ints) -> Sight:
     states = interpolate(truth, t_ns)
     range_m, azimuth, elevation = radar.measure(states[:, :3])
     row = np.clip(np.searchsorted(truth.t_valid_ns, t_ns, side="right") - 1, 0, None)
-    rcs = load_threat(truth.kind).rcs
+    rcs = signature(truth.kind)
     aspect = radar.aspect_cos(states)
     cross_section = np.where(truth.phase[row] == _BOOST, rcs.boost.at(aspect), rcs.after.at(aspect))
     exists = (t_ns >= truth.t_valid_ns[0]) & (t_ns <= truth.t_valid_ns[-1])

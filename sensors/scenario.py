@@ -15,28 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 import configs
+from sensors import objects, scans
 from sensors import radar as radars
-from sensors import scans
+from sensors.objects import ThreatEntry
 from sensors.radar import Radar
 from sensors.scans import Sight
-from sensors.threats import Degrees, Latitude, Longitude, Positive, Spec, load_threat
-from sensors.trajectory import TrajectoryError, solve
+from sensors.threats import Latitude, Longitude, Spec
+from sensors.trajectory import TrajectoryError
 from sharing import settings
-from sharing.messages import COALITION, NATIONS, Detections, S, Scan, Site, Truth, floats, ints
-
-
-class ThreatEntry(Spec, frozen=True, kw_only=True):
-    """One launch: a class of `configs/threats/`, from where, when, and what it has to reach."""
-
-    threat: str = msgspec.field(name="class")
-    name: str
-    lat_deg: Latitude
-    lon_deg: Longitude
-    bearing_deg: Degrees
-    range_km: Positive
-    apogee_km: Positive
-    liftoff_s: int = 0
-    """Whole seconds, so that the truth's grid begins at liftoff."""
+from sharing.messages import NATIONS, Detections, S, Scan, Site, Truth
 
 
 class Place(Spec, frozen=True, kw_only=True):
@@ -100,7 +87,7 @@ def load_scenario(name_or_path: str) -> Scenario:
     if len({entry.name for entry in file.threats}) != len(file.threats):
         raise settings.SettingsError(f"{path}: threats: two of the same name")
     try:
-        truth = tuple(_flown(entry) for entry in file.threats)
+        truth = tuple(truth for entry in file.threats for truth in objects.fly(entry))
     except TrajectoryError as error:
         raise settings.SettingsError(f"{path}: threats: {error}") from None
     if file.duration_s is not None:
@@ -118,27 +105,6 @@ def load_scenario(name_or_path: str) -> Scenario:
         sensors=_placed(file, str(path)),
         regions=file.regions,
         tail_s=file.tail_s,
-    )
-
-
-def _flown(entry: ThreatEntry) -> Truth:
-    """The truth of one launch on the 1 Hz grid. Raises TrajectoryError, SettingsError, UnknownName."""
-    threat = load_threat(entry.threat)
-    launch = (entry.lat_deg, entry.lon_deg)
-    flight = solve(threat, launch, entry.bearing_deg, entry.range_km * 1e3, entry.apogee_km * 1e3)
-    seconds = np.arange(math.floor(flight.impact_s) + 1, dtype=np.int64)
-    liftoff = entry.liftoff_s * S
-    impact = (liftoff + round(flight.impact_s * S), flight.impact_lat_deg, flight.impact_lon_deg)
-    return Truth(
-        originator=COALITION,
-        name=entry.name,
-        kind=entry.threat,
-        counts=threat.counts,
-        t_valid_ns=ints(liftoff + seconds * S),
-        state_ecef=floats(flight.state(seconds)),
-        phase=ints(flight.phases(seconds.astype(float))),
-        liftoff_t_ns=liftoff,
-        impact=impact,
     )
 
 
