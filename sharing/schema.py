@@ -26,6 +26,9 @@ from sharing.messages import (
 )
 
 MAX_FRAME_BYTES: Final = 1 << 20
+"""What a sensor or a guard may send at once, and the limit of the sockets that listen to them."""
+MAX_PRODUCT_BYTES: Final = 1 << 22
+"""A picture with all its tracks, a warning, and in recordings the truth: a nation's own products."""
 MAX_TOPIC_BYTES: Final = 96
 MAX_TEXT: Final = 96
 MAX_ROWS: Final = 10_000
@@ -121,6 +124,11 @@ class Topic(NamedTuple):
     originator: str = ""
     recipient: str = ""
     sensor: str = ""
+
+
+def most_bytes(topic: Topic) -> int:
+    """The largest frame on a topic."""
+    return MAX_FRAME_BYTES if topic.kind in ("feed", "released") else MAX_PRODUCT_BYTES
 
 
 class Table(NamedTuple):

@@ -39,6 +39,7 @@ from sharing.schema import (
     ITEMS,
     LIMITS,
     MAX_FRAME_BYTES,
+    MAX_PRODUCT_BYTES,
     MAX_ROWS,
     MAX_TEXT,
     MAX_TOPIC_BYTES,
@@ -48,12 +49,13 @@ from sharing.schema import (
     Table,
     Topic,
     WireError,
+    most_bytes,
     parse_topic,
 )
 
 __all__ = [
-    "CAUSES", "MAX_FRAME_BYTES", "MAX_ROWS", "MAX_TOPIC_BYTES", "Topic", "WireError", "decode", "encode",
-    "parse_topic",
+    "CAUSES", "MAX_FRAME_BYTES", "MAX_PRODUCT_BYTES", "MAX_ROWS", "MAX_TOPIC_BYTES", "Topic", "WireError",
+    "decode", "encode", "parse_topic",
 ]  # fmt: skip
 
 
@@ -78,8 +80,8 @@ def _check_agreement(name: str, message: Message) -> None:
 def encode(topic: str, message: Message) -> bytes:
     """The frame of `message` on `topic`.
 
-    Raises WireError when the topic cannot carry the message or the frame is larger than
-    `MAX_FRAME_BYTES`. Values are not checked here: what a program makes itself it must make right.
+    Raises WireError when the topic cannot carry the message or the frame is larger than the topic's
+    `most_bytes`. Values are not checked here: what a program makes itself it must make right.
     """
     _check_agreement(topic, message)
     kind = type(message)
@@ -88,9 +90,14 @@ def encode(topic: str, message: Message) -> bytes:
         body[name] = pack(getattr(message, name))
     packed: bytes = msgpack.packb(body, use_bin_type=True)
     frame = topic.encode("ascii") + b"\0" + packed
-    if len(frame) > MAX_FRAME_BYTES:
-        raise WireError("too-large", f"{topic}: {len(frame)} bytes, at most {MAX_FRAME_BYTES}")
+    _check_size(parse_topic(topic), frame)
     return frame
+
+
+def _check_size(topic: Topic, frame: bytes) -> None:
+    most = most_bytes(topic)
+    if len(frame) > most:
+        raise WireError("too-large", f"{len(frame)} bytes on a {topic.kind} topic, at most {most}")
 
 
 def _pack_floats(values: Floats) -> bytes:
@@ -137,7 +144,7 @@ class _Head(msgspec.Struct):
 def _wire_type(kind: type[Message], name: str) -> type[msgspec.Struct]:
     """The message type as it travels: columns as bytes, texts bounded, every field required."""
     text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
-    columns = Annotated[bytes, msgspec.Meta(max_length=MAX_FRAME_BYTES)]
+    columns = Annotated[bytes, msgspec.Meta(max_length=MAX_PRODUCT_BYTES)]
     plain = {str: text, bytes: columns, Floats: columns, Ints: columns}
     fields = [(f.name, plain.get(f.type, f.type)) for f in msgspec.structs.fields(kind)]
     return msgspec.defstruct(f"Wire{name.title()}", fields)
@@ -175,8 +182,8 @@ def decode(frame: bytes) -> tuple[str, Message]:
     Columns are read-only views into one copy of the frame's bytes. Raises WireError, and nothing else,
     for whatever a peer may send.
     """
-    if len(frame) > MAX_FRAME_BYTES:
-        raise WireError("too-large", f"{len(frame)} bytes, at most {MAX_FRAME_BYTES}")
+    if len(frame) > MAX_PRODUCT_BYTES:
+        raise WireError("too-large", f"{len(frame)} bytes, at most {MAX_PRODUCT_BYTES}")
     end = frame.find(b"\0", 0, MAX_TOPIC_BYTES + 1)
     if end < 0:
         raise WireError("topic", f"no topic ends within {MAX_TOPIC_BYTES} bytes")
@@ -184,7 +191,7 @@ def decode(frame: bytes) -> tuple[str, Message]:
         topic = frame[:end].decode("ascii")
     except UnicodeDecodeError:
         raise WireError("topic", "is not ASCII") from None
-    parse_topic(topic)
+    _check_size(parse_topic(topic), frame)
     body = memoryview(frame)[end + 1 :]
     kind = _kind(body)
     message = _message(kind, _typed(_DECODERS[kind], body))

@@ -25,7 +25,7 @@ from sharing.messages import (
     ints,
     topic_of_feed,
 )
-from sharing.wire import CAUSES, MAX_FRAME_BYTES, WireError, decode, encode, parse_topic
+from sharing.wire import CAUSES, MAX_FRAME_BYTES, MAX_PRODUCT_BYTES, WireError, decode, encode, parse_topic
 
 GOLDEN = {
     p.stem: p.read_bytes() for p in sorted((Path(__file__).parents[1] / "golden" / "wire").glob("*.bin"))
@@ -59,7 +59,8 @@ def i8(*values: int) -> bytes:
 @pytest.mark.parametrize(
     ("expected", "frame"),
     [
-        ("too-large", bytes(MAX_FRAME_BYTES + 1)),
+        ("too-large", bytes(MAX_PRODUCT_BYTES + 1)),
+        ("too-large", GOLDEN["scan"] + bytes(MAX_FRAME_BYTES)),
         ("topic", b""),
         ("topic", b"feed/KOR/x"),
         ("topic", b"x" * 200 + b"\0\x80"),
@@ -283,3 +284,19 @@ def test_a_million_bad_frames_leave_memory_flat() -> None:
     after = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert after - before < 1 << 20
+
+
+def test_a_picture_of_ten_thousand_tracks_fits() -> None:
+    n = 10_000
+    rows, times, places = ints(np.arange(n)), ints(np.zeros(n)), floats(np.zeros(n))
+    picture = Picture(
+        originator="JPN", picture="as-known", t_valid_ns=0, track_id=rows, status=times, mode=times,
+        t_update_ns=times, state_ecef=floats(np.zeros(6 * n)), covariance=floats(np.zeros(21 * n)),
+        nis=places, launch_row=rows, launch_t_ns=times, launch_lat_deg=places, launch_lon_deg=places,
+        launch_covariance_m2=floats(np.zeros(3 * n)), impact_row=rows, impact_t_ns=times,
+        impact_lat_deg=places, impact_lon_deg=places, impact_covariance_m2=floats(np.zeros(3 * n)),
+    )  # fmt: skip
+    frame = encode("picture/JPN", picture)
+    assert MAX_FRAME_BYTES < len(frame) <= MAX_PRODUCT_BYTES
+    _, again = decode(frame)
+    assert isinstance(again, Picture) and len(again.track_id) == n
