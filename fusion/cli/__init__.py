@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 # isort: off
 from fusion.cli.root import cli
-from fusion.cli import sessions, processes, imports, exports, benches
+from fusion.cli import sessions, processes, imports, exports, benches, inits
 
 # isort: on
 from fusion.command import invoke as run_command
 
-__all__ = ["benches", "cli", "exports", "imports", "invoke", "main", "processes", "sessions"]
+__all__ = ["benches", "cli", "exports", "imports", "inits", "invoke", "main", "processes", "sessions"]
 
 
 def main() -> None:

@@ -1,0 +1,32 @@
+"""`init`: files to begin with, which work as they stand."""
+
+import pytest
+
+import configs
+from fusion.cli import invoke
+
+
+def test_a_new_scenario_is_the_commented_template_and_is_never_overwritten(tmp_path, capsys):
+    path = tmp_path / "mine.toml"
+    assert invoke(["init", "scenario", "-o", str(path)]) == 0
+    assert path.read_text() == configs.resolve("templates", "scenario").read_text()
+    path.write_text("mine")
+    capsys.readouterr()
+    assert invoke(["init", "scenario", "-o", str(path)]) == 1
+    assert (
+        capsys.readouterr().err
+        == f"sharedsky: {path}: is there already and stays as it is; choose another -o\n"
+    )
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("out", ["none/mine.toml", "."])
+def test_where_nothing_can_be_written_it_says_so(out, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert invoke(["init", "scenario", "-o", out]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_help_shows_an_example(capsys):
+    assert invoke(["init", "scenario", "--help"]) == 0
+    assert "Example: sharedsky init scenario -o mine.toml" in capsys.readouterr().out
