@@ -37,7 +37,7 @@ def check_out(out: Path, *inputs: Path | str) -> None:
 
     Commands write ``NAME.part`` and rename it, so that counts as `out` too. Raises ClickException.
     """
-    folder, part = out.parent, out.with_name(f"{out.name or '.'}.part")
+    folder, part = out.parent, out.parent / f"{out.name}.part"
     if out.is_dir():
         problem = "is a directory; -o needs a file"
     elif str(out) == "-" or not _plain(out):
