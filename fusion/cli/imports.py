@@ -1,6 +1,9 @@
 """``import``: recorded real sensors and flights, as sessions."""
 
+import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,11 +14,17 @@ from fusion.cli.options import (
     named_policy,
     out_option,
     policy_option,
+    print_json,
     seed_option,
 )
 from fusion.cli.root import Group, cli
 from fusion.cli.sessions import simulate_scenario
 from fusion.command import Number, check_out
+
+if TYPE_CHECKING:
+    from sensors.readers.recorded import Assumed, RecordedFeed
+
+MODEL_SETS = ("missiles", "air", "mixed")
 
 
 @cli.group(name="import", cls=Group, epilog="Example: sharedsky import ascent --help")
@@ -73,3 +82,122 @@ def ascent(
         click.echo(
             f"{ascent_file}: smoothing error (RMS): altitude {altitude_m:.1f} m, speed {speed_mps:.1f} m/s"
         )
+
+
+def _assumptions(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that replace what is assumed of recorded radars."""
+    for option in (
+        click.option("--no-looks", is_flag=True, help="Claim nothing of where scans looked: no miss counts."),
+        click.option(
+            "--max-range-km",
+            type=Number(float, 0.1, 1e6),
+            metavar="D",
+            help="[default: farthest plot + 10 %]",
+        ),
+        click.option(
+            "--clutter",
+            type=Number(float, 0, 1e6),
+            default=1.0,
+            show_default=True,
+            metavar="N",
+            help="False plots per scan.",
+        ),
+        click.option(
+            "--bias-fraction",
+            type=Number(float, 0, 100),
+            default=0.3,
+            show_default=True,
+            metavar="X",
+            help="Constant errors, as a part of the sigmas.",
+        ),
+        click.option(
+            "--sigma-elevation-deg", type=Number(float, 1e-5, 90), default=0.2, show_default=True, metavar="D"
+        ),
+        click.option(
+            "--sigma-azimuth-deg", type=Number(float, 1e-5, 90), default=0.08, show_default=True, metavar="D"
+        ),
+        click.option(
+            "--sigma-range-m",
+            type=Number(float, 0.01, 1e6),
+            default=70.0,
+            show_default=True,
+            metavar="D",
+            help="Where a plot states none; likewise:",
+        ),
+        click.option(
+            "--scan-s", type=Number(float, 0.01, 3600), metavar="T", help="[default: from the plots]"
+        ),
+        click.option(
+            "--models",
+            type=click.Choice(MODEL_SETS),
+            default="mixed",
+            show_default=True,
+            help="Motion models of the trackers.",
+        ),
+        click.option(
+            "--nation",
+            type=click.Choice(["JPN", "KOR", "USA"]),
+            default="JPN",
+            show_default=True,
+            help="Whose sensors, where the file does not say.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _assumed(options: dict[str, Any]) -> "Assumed":
+    from sensors.readers.recorded import Assumed
+
+    longest_km = options["max_range_km"]
+    return Assumed(
+        sigma_range_m=options["sigma_range_m"],
+        sigma_azimuth_rad=math.radians(options["sigma_azimuth_deg"]),
+        sigma_elevation_rad=math.radians(options["sigma_elevation_deg"]),
+        bias_fraction=options["bias_fraction"],
+        clutter_per_scan=options["clutter"],
+        range_max_m=None if longest_km is None else 1e3 * longest_km,
+        scan_s=options["scan_s"],
+        looks=not options["no_looks"],
+    )
+
+
+def _recorded(feed: "RecordedFeed", source: Path, out: Path, policy: str, models: str, as_json: bool) -> None:
+    """Record an imported feed and say what became of it."""
+    from fusion.imported import record, session_of
+
+    session = session_of(feed, named_policy(policy), models)
+    record(out, feed, session)
+    for note in feed.notes:
+        click.echo(f"sharedsky: {source}: {note}", err=True)
+    if as_json:
+        print_json({**feed.report, "session_sha256": session.sha256(), "notes": feed.notes})
+        return
+    for name, about in feed.report["sensors"].items():
+        click.echo(f"{name}: {about['plots']} plots, {about['scans']} scans of {about['scan_s']:.3g} s")
+    click.echo(
+        f"{out}: {session.seconds:.0f} s from {feed.t_zero_s:.0f} s on: session {session.sha256()[:16]}"
+    )
+
+
+@import_.command(
+    epilog="Example: sharedsky import plots radars.csv -o session.mcap --nation KOR --models air"
+)
+@click.argument("plots_file", metavar="F.csv", type=FILE)
+@out_option
+@_assumptions
+@policy_option
+@json_option
+def plots(
+    plots_file: Path, out: Path, policy: str, models: str, nation: str, as_json: bool, **options: Any
+) -> None:
+    """Plots of real radars, from CSV; an empty elevation is a 2-D plot.
+
+    Columns: time_s, sensor, lat_deg, lon_deg, alt_m, azimuth_deg, elevation_deg, range_m; optional:
+    nation, sigma_azimuth_deg, sigma_elevation_deg, sigma_range_m, range_rate_mps, snr_db, object.
+    """
+    from sensors.readers.plots import read_plots
+
+    check_out(out, plots_file, policy)
+    feed = read_plots(plots_file, nation, _assumed(options))
+    _recorded(feed, plots_file, out, policy, models, as_json)
