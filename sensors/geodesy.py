@@ -17,6 +17,8 @@ GM = 3.986004418e14
 RADIUS_M = 6_378_137.0
 """Equatorial radius (WGS-84)."""
 FLATTENING = 1 / 298.257223563
+MEAN_RADIUS_M = 6_371_008.8
+"""Mean radius, (2 a + b) / 3 (IUGG)."""
 ROTATION_RADPS = 7.292115e-5
 """Rotation rate of the Earth (WGS-84)."""
 J2, J3, J4 = 1.08262668e-3, -2.53265649e-6, -1.61962159e-6

@@ -35,6 +35,8 @@ DEBRIS_M2 = 0.03
 
 BACKGROUND = ("airliner", "satellite")
 """Kinds of the background: files of `configs/background/`."""
+GLIDING = ("quasi-ballistic", "boost-glide")
+"""Kinds that use lift: the one pulls up and holds its height, the other glides and skips."""
 
 _PART = re.compile(r"(.+)/(stage-[1-9]|shroud|debris|whole)")
 
@@ -78,7 +80,11 @@ class Stage(Spec, frozen=True, kw_only=True):
 
 
 class Glide(Spec, frozen=True, kw_only=True):
-    """Aerodynamic lift after the apogee: what a quasi-ballistic missile pulls up and glides with."""
+    """Aerodynamic lift after the apogee: what a missile pulls up and glides with.
+
+    The whole ratio of lift to drag is smaller than `lift_to_drag`: drag without lift comes on top, by
+    `reentry_beta_kg_m2`.
+    """
 
     lift_to_drag: Positive
     """Lift over the drag that the lift itself costs."""
@@ -87,6 +93,10 @@ class Glide(Spec, frozen=True, kw_only=True):
     mass_kg: Positive
     limit_mps2: Positive
     """Structural limit of the lift acceleration."""
+    skip_damping: NotNegative = 0.0
+    """Damping ratio of the skips of a boost-glide vehicle; 0 leaves them to themselves."""
+    dive_deg: Annotated[float, msgspec.Meta(ge=0.0, le=85.0)] = 0.0
+    """Steepness to which a boost-glide vehicle pushes over when its glide ends."""
 
 
 class CrossSection(Spec, frozen=True, kw_only=True):
@@ -128,7 +138,7 @@ class Threat(Spec, frozen=True, kw_only=True):
     """One class of flying object. `recorded` and `background` ones have no stages: others give their path."""
 
     title: str
-    kind: Literal["ballistic", "quasi-ballistic", "recorded", "background"]
+    kind: Literal["ballistic", "quasi-ballistic", "boost-glide", "recorded", "background"]
     counts: bool = True
     rcs: Signature
     payload_kg: NotNegative = 0.0
@@ -154,8 +164,10 @@ def _load(path: Path) -> Threat:
     threat = settings.load(path, Threat)
     if threat.kind not in ("recorded", "background") and not threat.stages:
         raise settings.SettingsError(f"{path}: stages: a {threat.kind} class needs at least one")
-    if (threat.kind == "quasi-ballistic") != (threat.glide is not None):
-        raise settings.SettingsError(f"{path}: glide: stands in a quasi-ballistic class and only there")
+    if (threat.kind in GLIDING) != (threat.glide is not None):
+        raise settings.SettingsError(
+            f"{path}: glide: stands in a {' or '.join(GLIDING)} class and only there"
+        )
     return threat
 
 
