@@ -149,19 +149,9 @@ def fly(
     lift_s, level_s = _lift(forces, run)
     if ground(0.0, run.state) > 1.0 and not run.leg(forces.fall, run.now_s + LONGEST_S, (ground,)):
         raise TrajectoryError(f"{threat.title}: does not come down")
-    lat, lon, _ = geodesy.geodetic(run.state[:3])
-    return Flight(
-        programme,
-        tuple(run.legs),
-        burn,
-        apogee_s,
-        apogee_m,
-        lift_s,
-        level_s,
-        run.now_s,
-        float(lat),
-        float(lon),
-    )
+    lat, lon = map(float, geodesy.geodetic(run.state[:3])[:2])
+    legs = tuple(run.legs)
+    return Flight(programme, legs, burn, apogee_s, apogee_m, lift_s, level_s, run.now_s, lat, lon)
 
 
 def _lift(forces: Forces, run: Integration) -> tuple[tuple[float, float], float]:

@@ -2,8 +2,8 @@
 
 Equations of motion: `sensors.forces`. One flight: `sensors.flight`. The thrust axis rises vertically, tilts
 smoothly to a final elevation and keeps it (the tilt programme of the early liquid missiles). `solve` finds
-the programme that meets the asked (bearing, range, apogee): first in vacuum after the boost (`sensors.vacuum`),
-which needs no flight, then by Newton's method on whole flights.
+the programme that meets the asked (bearing, range, apogee): first in vacuum after the boost
+(`sensors.vacuum`), which needs no flight, then by Newton's method on whole flights.
 """
 
 import functools
@@ -113,7 +113,7 @@ def _between(low: tuple[float, float], high: tuple[float, float]) -> float:
 
 
 def _guess_cut(aim: _Aim) -> Unknowns | None:
-    """Start for a flight whose thrust is cut: the tilt of the table at which range turns from far to short."""
+    """Start for a flight whose thrust is cut: the tilt at which range turns from far to short."""
     low, high = 0, len(_TILTS_DEG) - 1
     found = {high: aim.cut_off(_TILTS_DEG[high])}
     if not math.isfinite(found[high][0]):

@@ -30,7 +30,7 @@ class Arc:
 
 
 def ballistic(states: Array, radius_m: float) -> Arc:
-    """Where ECEF states (n, 6) rise to and come down on a sphere, in vacuum (Bate, Mueller & White, ch. 6)."""
+    """Where ECEF states (n, 6) rise to and come down on a sphere (Bate, Mueller & White, ch. 6)."""
     position = states[:, :3]
     velocity = states[:, 3:] + np.cross(_TURN, position)
     r = np.linalg.norm(position, axis=1)

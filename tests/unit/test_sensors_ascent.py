@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from sensors import geodesy
+from sensors.forces import free_fall
 from sensors.readers.ascent import ascent_truth, read_ascent
 from sensors.scans import interpolate
 from sensors.scenario import detections, load_scenario, who_sees
-from sensors.trajectory import free_fall
 from sharing import wire
 from sharing.messages import PHASES, S
 from sharing.settings import SettingsError
