@@ -178,10 +178,22 @@ class Session:
 
     def sha256(self) -> str:
         """Hash over (topic, bytes) of the raw feeds in the order of sending."""
-        digest = hashlib.sha256()
-        for item in self.items():
-            digest.update(item.bytes())  # a frame begins with its topic
+        session, digest = self.hashed()
+        for _ in session.items():
+            pass
         return digest.hexdigest()
+
+    def hashed(self) -> tuple["Session", "hashlib._Hash"]:
+        """The same session, whose items are hashed as they are read: right after one whole reading."""
+        digest = hashlib.sha256()
+
+        def items() -> Iterator[Item]:
+            for item in self.items():
+                frame = item.bytes()  # begins with its topic
+                digest.update(frame)
+                yield item._replace(frame=frame)
+
+        return replace(self, items=items), digest
 
 
 def sensors_of(scenario: Scenario) -> tuple[str, ...]:
@@ -191,8 +203,7 @@ def sensors_of(scenario: Scenario) -> tuple[str, ...]:
 
 def feed_lag_of(scenario: Scenario) -> float:
     """Seconds from a scan's first beam to its arrival at the nation's own guard, at most."""
-    lags = (radar.type.scan_s + radar.station.delay_max_s for radar in scenario.sensors)
-    return max(lags, default=0.0)
+    return max((sensor.lag_s for sensor in scenario.sensors), default=0.0)
 
 
 def horizon_of(policy: Policy, feed_lag_s: float) -> int:
@@ -250,7 +261,7 @@ def _scan(recording: Recording) -> tuple[str, tuple[Truth, ...], int, tuple[str,
     """Policy text, truth, last time and sensors with a feed of a recording. Raises SessionError."""
     policy, truth, last_ns = None, [], 0
     sensors = set()
-    for record in recording:
+    for record in recording.messages(lambda topic: topic.startswith(("policy", "truth", "feed/", "tick/"))):
         last_ns = max(last_ns, record.t_ns)
         if record.topic == "policy":
             policy = record.data.decode("utf-8", "replace")
@@ -269,11 +280,10 @@ def _scan(recording: Recording) -> tuple[str, tuple[Truth, ...], int, tuple[str,
 def _recorded_items(path: Path | str) -> Iterator[tuple[int, Item]]:
     """Arrival time and item of every raw feed in a recording; frames a node refused are skipped."""
     with Recording.open(path) as recording:
-        for record in recording:
-            if record.topic.startswith("feed/"):
-                message = readable(record)
-                if message is not None and message.item_id:
-                    yield record.t_ns, Item(record.topic, message, record.data)
+        for record in recording.messages(lambda topic: topic.startswith("feed/")):
+            message = readable(record)
+            if message is not None and message.item_id:
+                yield record.t_ns, Item(record.topic, message, record.data)
 
 
 def readable(record: Recorded) -> Message | None:

@@ -1,36 +1,44 @@
-"""TOML -> truth and radars -> one ordered stream of messages. A pure generator: same seed, same bytes.
+"""TOML -> truth and sensors -> one ordered stream of messages. A pure generator: same seed, same bytes.
 
-A scenario names its threats, its radars and where the ships stand. Trajectories are solved once per process
-and class (`trajectory.solve` keeps them). A radar's stream depends on the seed, the radar and the objects
-only: leaving out a radar, a nation or an object changes nothing else.
+A scenario names its threats, its sensors and where the ships are. Trajectories are solved once per process
+and class (`trajectory.solve` keeps them). A sensor's stream depends on the seed, the sensor, the objects and
+the clouds only: leaving out a sensor, a nation or an object changes nothing else.
 """
 
 import heapq
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 import configs
-from sensors import objects, scans
-from sensors import radar as radars
+from sensors import infrared, objects, radar, scans
+from sensors.infrared import Clouds
+from sensors.looks import Sensor
 from sensors.objects import ThreatEntry
-from sensors.radar import Radar
+from sensors.publishing import Published, messages
 from sensors.scans import Sight
-from sensors.threats import Latitude, Longitude, Spec
+from sensors.stations import Entry, InfraredType, catalogue
+from sensors.threats import Degrees, Latitude, Longitude, NotNegative, Spec
 from sensors.trajectory import TrajectoryError
 from sharing import settings
-from sharing.messages import NATIONS, Detections, S, Scan, Site, Truth
+from sharing.messages import NATIONS, Detections, S, Truth
+
+Span = tuple[float, float]
+Speed = Annotated[float, msgspec.Meta(ge=0.0, le=30.0)]
 
 
 class Place(Spec, frozen=True, kw_only=True):
-    """Where a ship stands for the length of the scenario."""
+    """Where a ship is at the start, and the geodesic it follows from there; without speed it stays."""
 
     lat_deg: Latitude
     lon_deg: Longitude
+    course_deg: Degrees = 0.0
+    speed_mps: Speed = 0.0
 
 
 class ScenarioFile(Spec, frozen=True, kw_only=True):
@@ -45,13 +53,20 @@ class ScenarioFile(Spec, frozen=True, kw_only=True):
     seed: int = 1
     t_start_s: int = -10
     tail_s: int = 10
-    """How long the radars go on after the last impact."""
+    """How long the sensors go on after the last impact."""
     duration_s: int | None = None
+    models: Literal["missiles", "air", "mixed"] = "missiles"
+    """Which motion models the trackers use."""
+    outages: dict[str, tuple[Span, ...]] = msgspec.field(default_factory=dict)
+    """Seconds of scenario time in which a sensor makes no scans, beside its station's own."""
+    delays: dict[str, NotNegative] = msgspec.field(default_factory=dict)
+    """Seconds that a sensor's items need on top of its station's delay."""
+    clouds: Clouds = Clouds()
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A scenario ready to run: radars in their places, objects flown. Times in scenario ns."""
+    """A scenario ready to run: sensors in their places, objects flown. Times in scenario ns."""
 
     name: str
     title: str
@@ -60,17 +75,18 @@ class Scenario:
     t_start_ns: int
     t_end_ns: int
     truth: tuple[Truth, ...]
-    sensors: tuple[Radar, ...]
+    sensors: tuple[Sensor, ...]
     regions: tuple[str, ...]
     tail_s: int
+    models: str = "missiles"
 
     def with_truth(self, truth: Sequence[Truth]) -> "Scenario":
-        """The same radars observing other objects; ends `tail_s` after the last sample or impact."""
+        """The same sensors observing other objects; ends `tail_s` after the last sample or impact."""
         end = max(_end_ns(t) for t in truth) + self.tail_s * S
         return replace(self, truth=tuple(truth), t_end_ns=math.ceil(end / S) * S)
 
     def with_sensors(self, names: Sequence[str]) -> "Scenario":
-        """The same scenario with some of its radars only (``NATION/id``)."""
+        """The same scenario with some of its sensors only (``NATION/id``)."""
         return replace(self, sensors=tuple(s for s in self.sensors if f"{s.nation}/{s.id}" in names))
 
 
@@ -105,50 +121,89 @@ def load_scenario(name_or_path: str) -> Scenario:
         sensors=_placed(file, str(path)),
         regions=file.regions,
         tail_s=file.tail_s,
+        models=file.models,
     )
 
 
-def _placed(file: ScenarioFile, path: str) -> tuple[Radar, ...]:
-    """The scenario's radars, ordered by nation and id. Raises SettingsError."""
-    known = radars.catalogue()
-    found = []
-    for name in (*file.sensors, *file.ships):
-        if name not in known:
-            raise settings.SettingsError(f"{path}: sensors: no radar {name!r}; there are: {', '.join(known)}")
-        station = known[name][1]
+def _placed(file: ScenarioFile, path: str) -> tuple[Sensor, ...]:
+    """The scenario's sensors, ordered by nation and id. Raises SettingsError."""
+    known = catalogue()
+    names = (*file.sensors, *file.ships)
+    _check_names(file, names, known, path)
+    found: list[Sensor] = []
+    for name in names:
+        entry = _as_stated(file, name, known[name])
+        station = entry[1]
         at = file.ships.get(name)
-        lat, lon = (at.lat_deg, at.lon_deg) if at else (station.lat_deg, station.lon_deg)
-        if lat is None or lon is None:
+        if isinstance(entry[2], InfraredType):
+            found.append(infrared.place(name, entry, file.clouds))
+        elif at is not None:
+            course, start = at.course_deg, file.t_start_s * S
+            sailing = {"course_deg": course, "speed_mps": at.speed_mps}
+            found.append(radar.place(name, entry, at.lat_deg, at.lon_deg, **sailing, t_start_ns=start))
+        elif station.lat_deg is not None and station.lon_deg is not None:
+            found.append(radar.place(name, entry, station.lat_deg, station.lon_deg))
+        else:
             raise settings.SettingsError(f"{path}: ships: {name} is a ship, give its lat_deg and lon_deg")
-        found.append(radars.place(name, known[name], lat, lon))
-    if len(set(file.sensors) | set(file.ships)) != len(found):
-        raise settings.SettingsError(f"{path}: sensors: a radar is named twice")
     return tuple(sorted(found, key=lambda r: (r.nation, r.id)))
 
 
-def feed(
-    scenario: Scenario, seed: int, nations: Sequence[str] | None = None
-) -> Iterator[Site | Scan | Detections]:
-    """All messages of some nations' radars (default: all), by (sent, originator, sensor, sequence)."""
+def _check_names(file: ScenarioFile, names: Sequence[str], known: Mapping[str, Entry], path: str) -> None:
+    """Raise SettingsError for sensors that do not exist, are named twice or are no ships."""
+    for name in names:
+        if name not in known:
+            there_are = ", ".join(known)
+            raise settings.SettingsError(f"{path}: sensors: no sensor {name!r}; there are: {there_are}")
+    if len(set(names)) != len(names):
+        raise settings.SettingsError(f"{path}: sensors: a sensor is named twice")
+    for name in file.ships:
+        if known[name][1].lat_deg is not None:
+            raise settings.SettingsError(f"{path}: ships: {name} is no ship, it stands where its file says")
+    for table, given in (("outages", file.outages), ("delays", file.delays)):
+        for name in given:
+            if name not in names:
+                raise settings.SettingsError(f"{path}: {table}: {name!r} is no sensor of this scenario")
+    for name, spans in file.outages.items():
+        for begin, end in spans:
+            if end <= begin:
+                raise settings.SettingsError(f"{path}: outages.{name}: [{begin}, {end}]: the end comes first")
+
+
+def _as_stated(file: ScenarioFile, name: str, entry: Entry) -> Entry:
+    """A catalogue entry with the outages and delays that the scenario adds."""
+    nation, station, kind = entry
+    extra = file.delays.get(name, 0.0)
+    if extra or name in file.outages:
+        station = msgspec.structs.replace(
+            station,
+            delay_min_s=station.delay_min_s + extra,
+            delay_max_s=station.delay_max_s + extra,
+            outages_s=(*station.outages_s, *file.outages.get(name, ())),
+        )
+    return nation, station, kind
+
+
+def feed(scenario: Scenario, seed: int, nations: Sequence[str] | None = None) -> Iterator[Published]:
+    """All messages of some nations' sensors (default: all), by (sent, originator, sensor, sequence)."""
     chosen = NATIONS if nations is None else nations
     streams = [
-        scans.messages(radar, seed, scenario.t_start_ns, scenario.t_end_ns, scenario.truth)
-        for radar in scenario.sensors
-        if radar.nation in chosen
+        messages(sensor, seed, scenario.t_start_ns, scenario.t_end_ns, scenario.truth)
+        for sensor in scenario.sensors
+        if sensor.nation in chosen
     ]
     return heapq.merge(*streams, key=lambda m: (m.t_sent_ns, m.originator, m.sensor, m.sequence))
 
 
 def detections(scenario: Scenario, seed: int) -> Iterator[Detections]:
-    """Only the plots: one message per radar and scan, ordered like `feed`."""
+    """Only the plots of radars: one message per radar and scan, ordered like `feed`."""
     return (message for message in feed(scenario, seed) if isinstance(message, Detections))
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """What a radar could see of an object, second by second: geometry, mean SNR and Pd, no draws."""
+    """What a sensor could see of an object, sample by sample: geometry, mean SNR and Pd, no draws."""
 
-    radar: Radar
+    radar: Sensor
     truth: Truth
     sight: Sight
 
@@ -159,9 +214,9 @@ class Coverage:
 
 
 def who_sees(scenario: Scenario) -> list[Coverage]:
-    """Coverage of every object by every radar on the truth's 1 Hz grid."""
+    """Coverage of every object by every sensor on the truth's own grid, under closed clouds."""
     return [
-        Coverage(radar, truth, scans.sight(radar, truth, truth.t_valid_ns))
+        Coverage(sensor, truth, scans.sight(sensor, truth, truth.t_valid_ns))
         for truth in scenario.truth
-        for radar in scenario.sensors
+        for sensor in scenario.sensors
     ]

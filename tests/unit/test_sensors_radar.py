@@ -7,6 +7,7 @@ import pytest
 from sensors import geodesy
 from sensors.draws import normals, uniforms
 from sensors.radar import catalogue, place, plot_sigmas
+from sensors.stations import RadarType
 from sensors.threats import CrossSection, load_threat
 from sharing.settings import SettingsError
 
@@ -63,20 +64,47 @@ def test_cross_section_depends_on_the_aspect(radar):
     assert radar.aspect_cos(states) == pytest.approx([1.0, 0.0], abs=1e-12)
 
 
-def test_every_radar_of_the_table_is_there():
-    names = set(catalogue())
-    assert {"JPN/fps5-shimokoshiki", "JPN/fps7-miyako", "JPN/asev-1", "USA/tpy2-seongju"} <= names
-    assert {"KOR/greenpine-b-1", "KOR/greenpine-c", "KOR/rokn-aegis-2", "USA/us-aegis-1"} <= names
-    assert len(names) == 19
+TABLE = {  # id: range km, sector, elevations, sigma range m, sigma angle mrad, scan s (domain table)
+    "fps5": (1200, 120, (1.5, 85), 60, 2, 5),
+    "fps7": (600, 360, (1, 70), 80, 3, 10),
+    "jmsdf-aegis": (900, 360, (0.5, 85), 30, 1.2, 3),
+    "asev": (1300, 360, (0.5, 85), 20, 0.8, 2),
+    "tpy2-shariki": (1500, 120, (3, 85), 15, 0.35, 1),
+    "tpy2-kyogamisaki": (1500, 120, (3, 85), 15, 0.35, 1),
+    "tpy2-seongju": (700, 120, (5, 85), 15, 0.35, 1),
+    "us-aegis": (900, 360, (0.5, 85), 30, 1.2, 3),
+    "greenpine-b": (700, 120, (1.5, 70), 50, 2, 3),
+    "greenpine-c": (800, 120, (1.5, 70), 50, 2, 3),
+    "rokn-aegis": (900, 360, (0.5, 85), 30, 1.2, 3),
+}
+SHIPS = {"jmsdf-aegis-1", "jmsdf-aegis-2", "asev-1", "us-aegis-1", "rokn-aegis-1", "rokn-aegis-2"}
+RADARS = {name: entry for name, entry in catalogue().items() if isinstance(entry[2], RadarType)}
 
 
-def test_numbers_of_the_table():
-    kinds = {name: kind for name, (_, _, kind) in catalogue().items()}
-    shariki = kinds["USA/tpy2-shariki"]
-    assert (shariki.range_13db_km, shariki.scan_s, shariki.sigma_angle_mrad) == (1500.0, 1.0, 0.35)
-    for kind in kinds.values():
-        assert 0.3 <= kind.bias_angle_mrad <= 1.0 and 20.0 <= kind.bias_range_m <= 50.0
-        assert kind.false_alarm == 1e-6 and 0.3 <= kind.clutter_per_scan <= 2.0
+def test_every_sensor_of_the_table_is_there():
+    names = {name.partition("/")[2] for name in catalogue()}
+    expected = SHIPS | {
+        "fps5-shimokoshiki", "fps5-sado", "fps5-ominato", "fps5-yozadake", "fps7-wakkanai", "fps7-mishima",
+        "fps7-miyako", "tpy2-shariki", "tpy2-kyogamisaki", "tpy2-seongju", "greenpine-b-1", "greenpine-b-2",
+        "greenpine-c", "opir-east", "opir-west",
+    }  # fmt: skip
+    assert names == expected and len(catalogue()) == 21
+
+
+@pytest.mark.parametrize("name", sorted(RADARS))
+def test_a_radar_has_the_numbers_of_the_table(name):
+    _, station, kind = RADARS[name]
+    short = name.partition("/")[2]
+    (row,) = [row for key, row in TABLE.items() if short.startswith(key)]
+    elevations = (kind.elevation_min_deg, kind.elevation_max_deg)
+    accuracy = (kind.sigma_range_m, kind.sigma_angle_mrad)
+    assert (kind.range_13db_km, kind.sector_deg, elevations, *accuracy, kind.scan_s) == row
+    assert 0.3 <= kind.bias_angle_mrad <= 1.0 and 20.0 <= kind.bias_range_m <= 50.0
+    assert kind.false_alarm == 1e-6 and 0.3 <= kind.clutter_per_scan <= 2.0
+    assert (station.lat_deg is None) == (short in SHIPS)
+    # The cell follows from the accuracy at 13 dB, to two figures.
+    assert kind.resolution_m == pytest.approx(np.sqrt(2 * 20) * kind.sigma_range_m, rel=0.03)
+    assert kind.beam_width_mrad == pytest.approx(1.6 * np.sqrt(2 * 20) * kind.sigma_angle_mrad, rel=0.03)
 
 
 def test_a_threat_file_with_an_unknown_key_is_refused_in_one_line(tmp_path):

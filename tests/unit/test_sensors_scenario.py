@@ -13,7 +13,7 @@ from sensors.scenario import detections, feed, load_scenario, who_sees
 from sensors.threats import load_threat
 from sensors.trajectory import solve
 from sharing import wire
-from sharing.messages import PHASES, Detections, S, Scan, Site, topic_of_feed
+from sharing.messages import PHASES, Detections, S, Scan, Site, ints, topic_of_feed
 from sharing.settings import SettingsError
 
 
@@ -107,7 +107,8 @@ def test_dropping_a_nation_or_a_sensor_changes_nothing_else(scenario, stream):
 
 def test_dropping_an_object_changes_no_other_draw(scenario):
     (truth,) = scenario.truth
-    other = msgspec.structs.replace(truth, name="another")
+    later = ints(truth.t_valid_ns + 100 * S)  # far enough apart to be resolved
+    other = msgspec.structs.replace(truth, name="another", t_valid_ns=later, liftoff_t_ns=100 * S)
 
     def rows(truths):
         found = {}
@@ -116,7 +117,7 @@ def test_dropping_an_object_changes_no_other_draw(scenario):
         return found
 
     both, first, second = rows((truth, other)), rows((truth,)), rows((other,))
-    assert both.keys() == first.keys()
+    assert both.keys() == first.keys() == second.keys()
     assert all(both[k] == first[k] | second[k] for k in both)
     assert any(first[k] != second[k] for k in both)
 
@@ -175,7 +176,7 @@ apogee_km = 30.0
     "text,problem",
     [
         (BASE + "sensors = []\n", "duration_s: needed"),
-        (BASE + 'sensors = ["JPN/none"]\nduration_s = 60\n', "no radar 'JPN/none'"),
+        (BASE + 'sensors = ["JPN/none"]\nduration_s = 60\n', "no sensor 'JPN/none'"),
         (BASE + 'sensors = ["JPN/asev-1"]\nduration_s = 60\n', "JPN/asev-1 is a ship"),
         (BASE + 'sensors = ["KOR/greenpine-c", "KOR/greenpine-c"]\nduration_s = 60\n', "named twice"),
         (BASE + 'sensors = []\nduration_s = 60\ncolour = "red"\n', "colour"),
