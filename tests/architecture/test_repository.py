@@ -120,7 +120,8 @@ def test_every_library_is_declared() -> None:
         for _, name in imported(tree(path))
         if name not in sys.stdlib_module_names and name not in PRODUCT
     }
-    assert sorted({"pyzmq" if name == "zmq" else name for name in used} - declared) == []
+    distribution = {"zmq": "pyzmq", "PIL": "pillow"}
+    assert sorted({distribution.get(name, name) for name in used} - declared) == []
 
 
 def test_command_line_loads_the_reference_backend_only_on_request() -> None:

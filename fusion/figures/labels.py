@@ -1,0 +1,102 @@
+"""Direct labels that do not overlap: each is put where it hides least, around its own point.
+
+Candidates stand in eight directions at a few distances. The first label gets the best place, so the most
+important ones come first; a label without a free place is left out unless it must be there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
+
+from fusion.figures.projection import Array
+from fusion.figures.style import DPI, INK, SMALL
+
+_DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
+_DISTANCES_PT = (5.0, 10.0, 17.0, 27.0, 40.0)
+_LOOSE_PT = 20.0
+"""Only labels that must be there stand farther off than this."""
+_PIXELS = DPI / 72.0
+_PADDING = 3.0
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text for a point in data coordinates; one that `must` be there is placed even where it covers."""
+
+    x: float
+    y: float
+    text: str
+    colour: str = INK
+    size: float = SMALL
+    weight: str = "normal"
+    must: bool = False
+
+
+def place(axes: Axes, labels: Sequence[Label], avoid: Sequence[Array] = ()) -> list[str]:
+    """Write labels into axes, clear of one another, of their points and of points (n, 2) to avoid.
+
+    Points outside the frame get none. Gives the texts of those that found no place.
+    """
+    renderer = axes.figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    frame = axes.get_window_extent(renderer)
+    own = [(label.x, label.y) for label in labels]
+    dots = axes.transData.transform(np.concatenate([np.reshape(own, (-1, 2)), *(a for a in avoid if len(a))]))
+    taken: list[tuple[float, float, float, float]] = []
+    left_out = []
+    for number, label in enumerate(labels):
+        if not frame.contains(*dots[number]):
+            continue
+        text = axes.annotate(
+            label.text, (label.x, label.y), xytext=(0, 0), textcoords="offset points", size=label.size,
+            color=label.colour, weight=label.weight, annotation_clip=False, zorder=9,
+            path_effects=[withStroke(linewidth=2.0, foreground="white")],
+        )  # fmt: skip
+        extent = text.get_window_extent(renderer)
+        best = None
+        for distance in (d for d in _DISTANCES_PT if label.must or d < _LOOSE_PT):
+            for across, up in _DIRECTIONS:
+                dx, dy = _corner(across, up, distance * _PIXELS, extent.width, extent.height)
+                x, y = dots[number][0] + dx, dots[number][1] + dy
+                spot = (x, y, x + extent.width, y + extent.height)
+                price = _price(spot, taken, dots, frame.extents) + 0.1 * distance
+                if best is None or price < best[0]:
+                    best = (price, spot, dx, dy)
+        assert best is not None
+        price, spot, dx, dy = best
+        if price >= 1000.0 and not label.must:
+            text.remove()
+            left_out.append(label.text)
+            continue
+        taken.append(spot)
+        text.set_position((dx / _PIXELS, dy / _PIXELS))
+    return left_out
+
+
+def _corner(across: int, up: int, away: float, width: float, height: float) -> tuple[float, float]:
+    """Lower left corner of a text, in pixels from its point, in a direction."""
+    reach = away if not (across and up) else away * 0.7
+    x = reach if across > 0 else -reach - width if across < 0 else -width / 2
+    y = reach if up > 0 else -reach - height if up < 0 else -height / 2
+    return x, y
+
+
+def _price(
+    spot: tuple[float, float, float, float],
+    taken: Sequence[tuple[float, float, float, float]],
+    dots: Array,
+    frame: Array,
+) -> float:
+    """How bad a place is: 1000 and more when it covers another label or leaves the frame."""
+    left, bottom, right, top = spot
+    price = 0.0
+    if left < frame[0] + 2 or right > frame[2] - 2 or bottom < frame[1] + 2 or top > frame[3] - 2:
+        price += 1500.0
+    for a, b, c, d in taken:
+        if left < c + _PADDING and right > a - _PADDING and bottom < d + _PADDING and top > b - _PADDING:
+            price += 1000.0
+    covered = (dots[:, 0] > left - 2) & (dots[:, 0] < right + 2)
+    covered &= (dots[:, 1] > bottom - 2) & (dots[:, 1] < top + 2)
+    return price + 8.0 * float(np.count_nonzero(covered))

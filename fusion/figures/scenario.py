@@ -1,0 +1,366 @@
+"""`sharedsky plot scenario`: where it flies, how high and when, and who sees it when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Wedge
+from matplotlib.patheffects import withStroke
+
+import configs
+from fusion.figures import maps, strips, style
+from fusion.figures.flown import BACKGROUND, MOST_DRAWN, OBJECT, PART, Sights, Way, sights, ways
+from fusion.figures.labels import Label, place
+from fusion.figures.observed import Observed, observe
+from fusion.figures.projection import Array, View, around
+from fusion.figures.strips import Strip
+from fusion.figures.style import BODY, FAINT, INK, NATION, PHASE, PHASE_NAME, SMALL, SOFT, look, sheet
+from fusion.regions import load_regions
+from sensors.radar import Radar
+from sensors.scenario import Scenario, feed
+from sharing.messages import S
+
+LONGEST_S = 7200
+"""Detections are made for this long at most; the figure says when the scenario goes on."""
+_LOW_KM = 50.0
+"""What flies lower than this decides a map without launches."""
+FEW = 8
+"""Up to this many objects are named."""
+_TOP_IN, _MAP_WIDTH_IN, _TIME_IN = 0.85, 7.4, 1.75
+_MAP_HEIGHTS_IN = (3.4, 5.0)
+_LEFT_IN, _RIGHT_IN = 1.55, 0.75
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything that the figure shows, as numbers."""
+
+    scenario: Scenario
+    seed: int
+    cut: bool
+    """Whether the scenario goes on after what is shown."""
+    ways: list[Way]
+    sights: Sights
+    observed: list[Observed]
+    groups: tuple[str, ...]
+    """Group of every object of the truth."""
+
+
+def tell(scenario: Scenario, seed: int) -> Story:
+    """Fly and observe the scenario once."""
+    end_ns = min(scenario.t_end_ns, scenario.t_start_ns + LONGEST_S * S)
+    shown = replace(scenario, t_end_ns=end_ns)
+    drawn = ways(shown.truth)
+    by_name = {way.truth.name: way.group for way in drawn}
+    return Story(
+        scenario=shown,
+        seed=seed,
+        cut=end_ns < scenario.t_end_ns,
+        ways=drawn,
+        sights=sights(shown),
+        observed=observe(feed(shown, seed), shown.truth),
+        groups=tuple(by_name.get(t.name, BACKGROUND) for t in shown.truth),
+    )
+
+
+def strips_of(story: Story) -> list[Strip]:
+    """One strip a sensor: what it could see, what it saw."""
+    groups = np.array([*story.groups, "none"])  # NOBODY is the last
+    seen = {o.name: o for o in story.observed}
+    counting = OBJECT in story.groups
+    made = []
+    for sensor in story.scenario.sensors:
+        name = f"{sensor.nation}/{sensor.id}"
+        plots = seen.get(name)
+        group = groups[plots.object_number] if plots else np.empty(0, groups.dtype)
+        t_s = plots.t_s if plots else np.empty(0)
+        false = group == "none"
+        count = int(np.count_nonzero(group == OBJECT)) if counting else len(t_s)
+        made.append(
+            Strip(
+                sensor.nation,
+                sensor.id,
+                story.sights.t_s if counting else np.empty(0),
+                story.sights.probability[name] if counting else np.empty(0),
+                of_objects_s=t_s[group == OBJECT],
+                of_parts_s=t_s[group == PART],
+                of_others_s=t_s[group == BACKGROUND] if counting else t_s[false | (group == BACKGROUND)],
+                note=f"{count} plot{'' if count == 1 else 's'}" if count else "",
+            )
+        )
+    return made
+
+
+def draw(story: Story) -> Figure:
+    """The figure of a story."""
+    scenario = story.scenario
+    shown, unseen = strips.ordered(strips_of(story))
+    beside = any(way.group == OBJECT for way in story.ways)
+    map_in = _MAP_WIDTH_IN if beside else style.WIDTH_IN - 0.5
+    view = _view(story, {s.sensor for s in unseen}, map_in)
+    map_high_in = map_in * (view.top_km - view.bottom_km) / (view.right_km - view.left_km)
+    strips_in = max(len(shown), 1) * strips.ROW_IN
+    height_in = _TOP_IN + map_high_in + 0.6 + _TIME_IN + 0.1 + strips_in + 0.85
+    with look():
+        figure = sheet(height_in, scenario.title, _caption(story))
+        _map(style.box(figure, 0.25, _TOP_IN, map_in, map_high_in), view, story)
+        if beside:
+            left = 0.25 + map_in + 0.75
+            box = style.box(figure, left, _TOP_IN + 0.1, style.WIDTH_IN - left - 0.3, map_high_in - 0.1)
+            _profile(box, story)
+        top = _TOP_IN + map_high_in + 0.6
+        wide = style.WIDTH_IN - _LEFT_IN - _RIGHT_IN
+        heights = style.box(figure, _LEFT_IN, top, wide, _TIME_IN)
+        _limits(heights, story)
+        _heights(heights, story)
+        lines = style.box(figure, _LEFT_IN, top + _TIME_IN + 0.1, wide, strips_in)
+        _limits(lines, story)
+        strips.draw(lines, shown)
+        style.quiet(lines, "bottom")
+        lines.set_xlabel("minutes after the first liftoff" if beside else "minutes", color=SOFT)
+        _footnote(figure, story, [s.sensor for s in unseen])
+    return figure
+
+
+def _caption(story: Story) -> str:
+    scenario = story.scenario
+    counted = [w for w in story.ways if w.group == OBJECT]
+    if not counted:
+        return f"{scenario.shows[:1].upper()}{scenario.shows[1:]}."
+    parts = len([t for t in scenario.truth if not t.counts])
+    also = f" and {parts} other{'' if parts == 1 else 's'}" if parts else ""
+    objects = f"{len(counted)} object{'' if len(counted) == 1 else 's'}{also}"
+    return f"What it shows: {scenario.shows}. {objects}; detections of seed {story.seed}."
+
+
+def _limits(axes: Axes, story: Story) -> None:
+    axes.set_xlim(story.scenario.t_start_ns / S / 60, story.scenario.t_end_ns / S / 60)
+
+
+# ---------------------------------------------------------------------------------------------- the map
+
+
+def _view(story: Story, unseen: set[str], map_in: float) -> View:
+    """A view of the ways and of the radars that have something to see, as high as these ask for."""
+    flown = [w for w in story.ways if w.group == OBJECT]
+    flown = flown or [w for w in story.ways if w.alt_km.max() < _LOW_KM]
+    sensors = [s for s in story.scenario.sensors if isinstance(s, Radar) and s.id not in unseen]
+    lat = [*(s.lat_deg for s in sensors), *(v for w in flown for v in w.lat_deg)] or [38.0]
+    lon = [*(s.lon_deg for s in sensors), *(v for w in flown for v in w.lon_deg)] or [132.0]
+    low, high = _MAP_HEIGHTS_IN
+    free = around(lat, lon, map_in / low)
+    _, y = free.project(lat, lon)
+    natural = map_in * float(np.ptp(y)) / (free.right_km - free.left_km) * 1.25
+    return around(lat, lon, map_in / float(np.clip(natural, low, high)))
+
+
+def _map(axes: Axes, view: View, story: Story) -> None:
+    bar = maps.draw(axes, view)
+    _regions(axes, view, story.scenario.regions)
+    avoid = [bar, *_tracks(axes, view, story.ways)]
+    labels = _sensors(axes, view, story.scenario)
+    place(axes, [*_ends(axes, view, story.ways), *labels], avoid)
+
+
+def _regions(axes: Axes, view: View, names: Sequence[str]) -> None:
+    """Warning regions, as outlines in the nation's colour."""
+    for name in names:
+        for region in load_regions(configs.resolve("regions", name)):
+            lat, lon = np.array([*region.polygon, region.polygon[0]]).T
+            x, y = view.project(lat, lon)
+            axes.plot(x, y, color=style.tint(NATION[region.nation], 0.35), linewidth=0.6, zorder=0.8)
+
+
+def _tracks(axes: Axes, view: View, shown: Sequence[Way]) -> list[Array]:
+    """Ways over ground; gives their points, for labels to keep clear of."""
+    points = []
+    for way in shown:
+        x, y = view.project(way.lat_deg, way.lon_deg)
+        if way.group == BACKGROUND:
+            axes.plot(x, y, color=FAINT, linewidth=0.5, zorder=1)
+            continue
+        points.append(np.stack([x, y], axis=1)[:: max(1, len(x) // 80)])
+        for phase, rows in way.runs():
+            axes.plot(x[rows], y[rows], color=_ink(way, phase), linewidth=_weight(way), zorder=_level(way))
+    return points
+
+
+def _ink(way: Way, phase: str) -> str:
+    return PHASE[phase] if way.group == OBJECT else SOFT
+
+
+def _weight(way: Way) -> float:
+    return 1.8 if way.group == OBJECT else 0.6
+
+
+def _level(way: Way) -> float:
+    return 3.0 if way.group == OBJECT else 1.5
+
+
+def _ends(axes: Axes, view: View, shown: Sequence[Way]) -> list[Label]:
+    """Marks at launch and impact, and what to write there."""
+    counted = [w for w in shown if w.group == OBJECT]
+    labels = []
+    for way in counted:
+        x, y = view.project(way.lat_deg, way.lon_deg)
+        axes.plot(x[:1], y[:1], "o", color=INK, markersize=4, markerfacecolor="white", zorder=4)
+        impact = way.truth.impact
+        if impact:
+            end_x, end_y = view.project([impact[1]], [impact[2]])
+            axes.plot(end_x, end_y, "x", color=INK, markersize=5, markeredgewidth=1.2, zorder=4)
+            if len(counted) <= 2:
+                minutes = (impact[0] - way.truth.liftoff_t_ns) / S / 60
+                text = f"impact, {minutes:.1f} min"
+                labels.append(Label(float(end_x[0]), float(end_y[0]), text, INK, BODY, must=True))
+        if len(counted) <= FEW:
+            labels.append(Label(float(x[0]), float(y[0]), way.truth.name, INK, BODY, "bold"))
+    return labels
+
+
+def _sensors(axes: Axes, view: View, scenario: Scenario) -> list[Label]:
+    """Sensors where they stand, a fan for a sector (not to scale), a line for a ship's way."""
+    size = 0.028 * (view.right_km - view.left_km)
+    labels = []
+    for sensor in scenario.sensors:
+        if not isinstance(sensor, Radar):
+            continue
+        x, y = (float(v[0]) for v in view.project([sensor.lat_deg], [sensor.lon_deg]))
+        colour, sector = NATION[sensor.nation], sensor.type.sector_deg
+        if sector < 360.0:
+            middle = 90.0 - sensor.station.boresight_deg + _convergence_deg(view, sensor)
+            fan = Wedge((x, y), size, middle - sector / 2, middle + sector / 2)
+        else:
+            fan = Wedge((x, y), 0.6 * size, 0.0, 360.0)
+        fan.set(facecolor=colour, edgecolor=colour, alpha=0.22, linewidth=0.5, zorder=2)
+        axes.add_patch(fan)
+        axes.plot([x], [y], "o", color=colour, markersize=3, zorder=5)
+        labels.append(Label(x, y, sensor.id, colour, SMALL - 0.5))
+    return labels
+
+
+def _convergence_deg(view: View, sensor: Radar) -> float:
+    """How far the sensor's north is turned anticlockwise on the map, in degrees."""
+    x, y = view.project([sensor.lat_deg, sensor.lat_deg + 0.1], [sensor.lon_deg, sensor.lon_deg])
+    return float(np.degrees(np.arctan2(x[0] - x[1], y[1] - y[0])))
+
+
+# ---------------------------------------------------------------------------------- heights and strips
+
+
+def _profile(axes: Axes, story: Story) -> None:
+    """Height against the distance from the launch point."""
+    style.quiet(axes, "left", "bottom")
+    counted = [w for w in story.ways if w.group != BACKGROUND]
+    avoid = []
+    for way in counted:
+        for phase, rows in way.runs():
+            axes.plot(
+                way.downrange_km[rows], way.alt_km[rows], color=_ink(way, phase), linewidth=_weight(way),
+                zorder=_level(way),
+            )  # fmt: skip
+        avoid.append(np.stack([way.downrange_km, way.alt_km], axis=1)[:: max(1, len(way.t_s) // 60)])
+    objects = [w for w in counted if w.group == OBJECT]
+    axes.set_xlim(0, 1.04 * max(w.downrange_km.max() for w in objects) + 1)
+    axes.set_ylim(0, 1.12 * max(w.alt_km.max() for w in objects))
+    axes.set_xlabel("km from the launch point", color=SOFT)
+    axes.set_title("height, km", loc="left", size=SMALL, color=SOFT, pad=3)
+    best = max(objects, key=lambda w: float(w.alt_km.max()))
+    labels = [_apogee(best)]
+    named = set()
+    for phase, rows in best.runs():
+        if phase not in named and phase != "coast":
+            named.add(phase)
+            middle = (rows.start + rows.stop - 1) // 2
+            at = float(best.downrange_km[middle]), float(best.alt_km[middle])
+            labels.append(Label(*at, PHASE_NAME.get(phase, phase), PHASE[phase], BODY, "bold"))
+    place(axes, labels, avoid)
+
+
+def _apogee(way: Way) -> Label:
+    top = int(np.argmax(way.alt_km))
+    return Label(
+        float(way.downrange_km[top]),
+        float(way.alt_km[top]),
+        f"{way.alt_km[top]:.0f} km",
+        INK,
+        BODY,
+        must=True,
+    )
+
+
+def _heights(axes: Axes, story: Story) -> None:
+    """Height against time, and which nation sees first."""
+    style.quiet(axes, "left")
+    axes.set_title("height, km", loc="left", size=SMALL, color=SOFT, pad=3)
+    for way in story.ways:
+        if way.group == BACKGROUND:
+            axes.plot(way.t_s / 60, way.alt_km, color=FAINT, linewidth=0.4, zorder=1)
+            continue
+        for phase, rows in way.runs():
+            axes.plot(
+                way.t_s[rows] / 60, way.alt_km[rows], color=_ink(way, phase), linewidth=_weight(way) - 0.3,
+                zorder=_level(way),
+            )  # fmt: skip
+    objects = [w for w in story.ways if w.group == OBJECT]
+    highest = max((float(w.alt_km.max()) for w in objects or story.ways), default=1.0)
+    axes.set_ylim(0, 1.15 * highest)
+    _first_seen(axes, story)
+
+
+def first_seen(story: Story) -> list[tuple[float, str, Way]]:
+    """Time in seconds, nation and object of every nation's first plot of an object, in order of time."""
+    numbers = {t.name: j for j, t in enumerate(story.scenario.truth)}
+    way_of = {numbers[w.truth.name]: w for w in story.ways if w.group == OBJECT}
+    firsts = []
+    for nation in NATION:
+        times = [
+            (float(o.t_s[k]), int(o.object_number[k]))
+            for o in story.observed
+            if o.nation == nation
+            for k in np.flatnonzero(np.isin(o.object_number, list(way_of)))[:1]
+        ]
+        if times:
+            t_s, number = min(times)
+            firsts.append((t_s, nation, way_of[number]))
+    return sorted(firsts, key=lambda first: first[:2])
+
+
+def _first_seen(axes: Axes, story: Story) -> None:
+    """A flag on the way where each nation first sees an object; the earliest flies highest."""
+    high = axes.get_ylim()[1]
+    left, right = axes.get_xlim()
+    for number, (t_s, nation, way) in enumerate(first_seen(story)):
+        at, height = t_s / 60, float(np.interp(t_s, way.t_s, way.alt_km))
+        top = max(high * (0.97 - 0.13 * number), height)
+        late = at > left + 0.8 * (right - left)
+        axes.plot([at, at], [height, top], color=NATION[nation], linewidth=0.6, zorder=5)
+        axes.plot([at], [height], "o", color=NATION[nation], markersize=4, zorder=6)
+        axes.annotate(
+            f"{nation} first, {t_s:.0f} s", (at, top), xytext=(-4 if late else 4, 0), va="top", size=SMALL,
+            textcoords="offset points", ha="right" if late else "left", color=NATION[nation], zorder=6,
+            path_effects=[withStroke(linewidth=2.0, foreground="white")],
+        )  # fmt: skip
+
+
+def _footnote(figure: Figure, story: Story, unseen: Sequence[str]) -> None:
+    """What the strips mean, who is never in view, what is left out."""
+    counted = any(w.group == OBJECT for w in story.ways)
+    text = (
+        "Rows: shade, probability of a detection per look; ticks, plots" if counted else "Rows: ticks, plots"
+    )
+    if any(w.group == PART for w in story.ways):
+        text += " (below the line: of stages and debris)"
+    if story.sights.judged < sum(w.group == OBJECT for w in story.ways):
+        text += f"; shade of the best seen of {story.sights.judged} objects, evenly chosen"
+    lines = [text + ". Map: fans, sectors (not to scale); thin lines, warning regions."]
+    others = sum(not t.counts for t in story.scenario.truth)
+    if others > MOST_DRAWN:
+        lines[0] += f" Drawn: {MOST_DRAWN} of {others} parts and background."
+    if story.cut:
+        lines[0] += f" The first {LONGEST_S // 3600} hours are shown."
+    if unseen:
+        lines.append("Never in view: " + ", ".join(unseen) + ".")
+    height_in = figure.get_size_inches()[1]
+    figure.text(0.02, 0.12 / height_in, "\n".join(lines), size=SMALL, color=SOFT, va="bottom")
