@@ -14,6 +14,9 @@ from sharing.policy import Policy
 from sharing.recording import Recorder, Recording
 from sharing.wire import encode
 
+_LOGGED = ("feed/", "picture/", "warning/", "released/")
+"""Topics that are lines of some nation's log, besides ticks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:
@@ -103,13 +106,12 @@ def score_recording(path: Path | str, session: Session, regions: Regions) -> dic
 def entries(path: Path | str) -> Iterator[Entry]:
     """The nations' logs in a recording; ticks and frames that the nodes refused are passed over."""
     with Recording.open(path) as recording:
-        for record in recording:
+        for record in recording.messages(lambda topic: topic.startswith(_LOGGED)):
             kind, *rest = record.topic.split("/")
-            if kind in ("feed", "picture", "warning", "released"):
-                message = readable(record)
-                nation = rest[1] if kind == "released" else rest[0]
-                if message is not None and nation in RECIPIENTS:
-                    yield Entry(nation, record.topic, record.t_ns, message, record.data)
+            message = readable(record)
+            nation = rest[1] if kind == "released" else rest[0]
+            if message is not None and nation in RECIPIENTS:
+                yield Entry(nation, record.topic, record.t_ns, message, record.data)
 
 
 def pictures_of(path: Path | str, nation: str | None) -> Iterator[Picture]:
@@ -120,8 +122,8 @@ def pictures_of(path: Path | str, nation: str | None) -> Iterator[Picture]:
     name = nation or _choice(path)
     count = 0
     with Recording.open(path) as recording:
-        for record in recording:
-            message = readable(record) if record.topic == topic_of_picture(name) else None
+        for record in recording.messages(lambda topic: topic == topic_of_picture(name)):
+            message = readable(record)
             if isinstance(message, Picture):
                 count += 1
                 yield message

@@ -13,6 +13,7 @@ import heapq
 import io
 import itertools
 import os
+import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,8 +23,8 @@ from typing import IO, Final, NamedTuple, Self
 import zstandard
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
-from mcap.records import Channel, Chunk, Message, Metadata
-from mcap.stream_reader import breakup_chunk
+from mcap.records import Channel, Chunk, Metadata
+from mcap.stream_reader import get_chunk_data_stream
 from mcap.writer import MCAP0_MAGIC, Writer
 
 FORMAT: Final = "1"
@@ -36,7 +37,9 @@ MAX_CHUNK_BYTES: Final = 64 << 20
 _FRAMES: Final = ("feed", "released", "picture", "warning", "truth")
 """Kinds of topics whose messages are wire frames; stored without the topic, which the channel has."""
 _MAGIC_BYTES: Final = len(MCAP0_MAGIC)
-_HEAD_BYTES: Final = 9
+_HEAD: Final = struct.Struct("<BQ")  # opcode, length
+_HEAD_BYTES: Final = _HEAD.size
+_MESSAGE: Final = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time; then the data
 
 
 class RecordingError(ValueError):
@@ -222,26 +225,58 @@ class Recording:
         self.close()
 
     def __iter__(self) -> Iterator[Recorded]:
+        return self.messages(lambda _: True)
+
+    def messages(self, wanted: Callable[[str], bool]) -> Iterator[Recorded]:
+        """The messages on topics for which `wanted` is true, in the order of writing."""
         channels: dict[int, Channel] = {}
         for opcode, body in self._records():
-            if opcode != Opcode.CHUNK:
-                continue
-            for record in self._chunk(body):
-                if isinstance(record, Channel):
-                    channels[record.id] = record
-                elif isinstance(record, Message):
-                    yield self._recorded(record, channels)
+            if opcode == Opcode.CHUNK:
+                yield from self._wanted(self._chunk(body), channels, wanted)
 
-    def _recorded(self, message: Message, channels: dict[int, Channel]) -> Recorded:
-        channel = channels.get(message.channel_id)
-        if channel is None:
-            raise self._damaged("a message of an unknown channel")
-        data = message.data
-        if channel.message_encoding == "msgpack":
-            data = channel.topic.encode() + b"\0" + data
-        return Recorded(channel.topic, data, message.log_time - LOG_TIME_OFFSET_NS, message.sequence)
+    def _wanted(
+        self, chunk: bytes, channels: dict[int, Channel], wanted: Callable[[str], bool]
+    ) -> Iterator[Recorded]:
+        """The wanted messages of an unpacked chunk; its channels join `channels`."""
+        heads: dict[int, bytes | None] = {i: self._head(c, wanted) for i, c in channels.items()}
+        position = 0
+        while position < len(chunk):
+            if position + _HEAD_BYTES > len(chunk):
+                raise self._damaged("a record beyond the end of its chunk")
+            opcode, length = _HEAD.unpack_from(chunk, position)
+            start = position + _HEAD_BYTES
+            position = start + length
+            if position > len(chunk) or (opcode == Opcode.MESSAGE and length < _MESSAGE.size):
+                raise self._damaged("a record beyond the end of its chunk")
+            if opcode == Opcode.CHANNEL:
+                channel = self._channel(chunk[start:position])
+                channels[channel.id] = channel
+                heads[channel.id] = self._head(channel, wanted)
+            elif opcode == Opcode.MESSAGE:
+                number, sequence, log_time, _ = _MESSAGE.unpack_from(chunk, start)
+                if number not in heads:
+                    raise self._damaged("a message of an unknown channel")
+                head = heads[number]
+                if head is not None:
+                    data = head + chunk[start + _MESSAGE.size : position]
+                    topic = channels[number].topic
+                    yield Recorded(topic, data, log_time - LOG_TIME_OFFSET_NS, sequence)
 
-    def _chunk(self, body: bytes) -> list[object]:
+    @staticmethod
+    def _head(channel: Channel, wanted: Callable[[str], bool]) -> bytes | None:
+        """What stands before a channel's data to make it the frame that was recorded; None: not wanted."""
+        if not wanted(channel.topic):
+            return None
+        return channel.topic.encode() + b"\0" if channel.message_encoding == "msgpack" else b""
+
+    def _channel(self, body: bytes) -> Channel:
+        try:
+            channel: Channel = Channel.read(ReadDataStream(io.BytesIO(body)))
+            return channel
+        except Exception as error:  # as in _chunk
+            raise self._damaged(str(error) or type(error).__name__) from None
+
+    def _chunk(self, body: bytes) -> bytes:
         """The records of a chunk whose check sum is right."""
         try:
             chunk = Chunk.read(ReadDataStream(io.BytesIO(body)))
@@ -250,7 +285,8 @@ class Recording:
                 size = max(size, zstandard.frame_content_size(chunk.data))
             if size > MAX_CHUNK_BYTES:
                 raise self._damaged(f"a chunk of {size} bytes")
-            return list(breakup_chunk(chunk, validate_crc=True))
+            stream, length = get_chunk_data_stream(chunk, validate_crc=True)
+            return bytes(stream.read(length))
         except RecordingError:
             raise
         except Exception as error:  # whatever a parser makes of bytes that are not what they were

@@ -120,7 +120,7 @@ def replay(
     from fusion.tables import Progress, arm_table, show
     from sharing.clock import monotonic_ns
 
-    session = session_at(session_file)
+    session, digest = session_at(session_file).hashed()
     base = session.policy if policy is None else named_policy(policy)
     arrangement = without(base, withhold, session.sensors)
     begun_ns = monotonic_ns()
@@ -132,7 +132,7 @@ def replay(
     result = arm.results[nation]
     refused = {k: v for k, v in result.counters.items() if k.startswith("refused_")}
     answer = {
-        "session_sha256": session.sha256(),
+        "session_sha256": digest.hexdigest(),
         "nation": nation,
         "policy": base.name,
         "withheld": list(arrangement.withheld),
@@ -197,7 +197,8 @@ def simulate_scenario(
     from sharing.clock import monotonic_ns
 
     begun_ns = monotonic_ns()
-    session = Session.generate(scenario, scenario.seed_default if seed is None else seed, policy)
+    seed = scenario.seed_default if seed is None else seed
+    session, digest = Session.generate(scenario, seed, policy).hashed()
     with Progress("simulate", session) as progress:
         arm = run_arm(
             session, policy, regions=regions_of(session), filters=filters_of(backend), record=out,
@@ -208,7 +209,7 @@ def simulate_scenario(
         "seed": session.seed,
         "policy": policy.name,
         "withheld": list(policy.withheld),
-        "session_sha256": session.sha256(),
+        "session_sha256": digest.hexdigest(),
         "picture_sha256": {n: r.picture_sha256 for n, r in arm.results.items()},
         "metrics": {n: s.metrics for n, s in arm.scores.items()},
         "sim_s": session.seconds,
