@@ -141,6 +141,8 @@ def _fastest_mps(truth: Truth) -> float:
 def _echoes(sensor: Sensor, seed: int, plan: Schedule, truth: Truth, source: int) -> Echoes:
     """What a sensor could see of one object in a schedule's scans, before any draw."""
     plan = nearby(sensor, plan, truth)
+    if not len(plan.number):
+        return Echoes(plan.number, plan.start_ns, plan.number, np.empty((0, 3)), np.empty(0))
     t_ns = plan.start_ns + plan.period_ns // 2
     for _ in range(2):
         azimuth = sensor.measure(interpolate(truth, t_ns)[:, :3], t_ns)[1]
