@@ -40,7 +40,8 @@ class StandardAtmosphere:
         air = ambiance.Atmosphere(heights[low])
         nodes_m = np.concatenate([heights[low], [1e3 * h for h, _ in _TABLE_ABOVE]])
         nodes_log = np.log(np.concatenate([air.density, [rho for _, rho in _TABLE_ABOVE]]))
-        self._log_density = np.interp(heights, nodes_m, nodes_log).tolist()
+        self._log_densities = np.interp(heights, nodes_m, nodes_log)
+        self._log_density = self._log_densities.tolist()
         self._sound_mps = np.interp(heights, heights[low], air.speed_of_sound).tolist()
         pressure = np.interp(heights, heights[low], air.pressure, right=0.0)
         self._pressure_ratio = (pressure / pressure[0]).tolist()
@@ -62,6 +63,14 @@ class StandardAtmosphere:
             sound[i] + f * (sound[i + 1] - sound[i]),
             pressure[i] + f * (pressure[i + 1] - pressure[i]),
         )
+
+    def density(self, height_m: Array) -> Array:
+        """Density in kg/m³ at heights (n,), as `at` gives it one by one."""
+        place = np.clip(height_m, 0.0, _TOP_M) / _STEP_M
+        i = np.minimum(place.astype(np.int64), self._last)
+        low = self._log_densities[i]
+        found = np.exp(low + (place - i) * (self._log_densities[i + 1] - low))
+        return np.where(height_m < _TOP_M, found, 0.0)
 
 
 @functools.cache

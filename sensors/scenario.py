@@ -103,7 +103,7 @@ def load_scenario(name_or_path: str) -> Scenario:
     if len({entry.name for entry in file.threats}) != len(file.threats):
         raise settings.SettingsError(f"{path}: threats: two of the same name")
     try:
-        truth = tuple(truth for entry in file.threats for truth in objects.fly(entry))
+        truth = tuple(truth for entry in file.threats for truth in objects.fly(entry, file.duration_s))
     except TrajectoryError as error:
         raise settings.SettingsError(f"{path}: threats: {error}") from None
     if file.duration_s is not None:

@@ -34,7 +34,9 @@ _STEPS = np.array([math.radians(0.02), math.radians(0.02), 0.05])
 """Differences for the slopes of azimuth, tilt and the third unknown (s)."""
 _LARGEST = np.array([math.radians(8.0), math.radians(5.0), 60.0])
 """Largest change of an unknown in one step."""
-_GLIDES_S = (20.0, 60.0, 120.0, 200.0, 300.0, 450.0, 700.0, 1000.0)
+_LONGER_S = (0.0, 40.0, 100.0, 180.0, 280.0, 430.0, 680.0, 1000.0, 1400.0)
+"""Glides that are tried first: this much longer than the shortest."""
+_SHORTEST_PULL_UP_S, _SHORTEST_GLIDE_S, _GLIDE_HEIGHT_M, _FALL_MPS2 = 20.0, 120.0, 40_000.0, 8.0
 Unknowns = Array
 """Azimuth rad, tilt rad, and seconds: of the burn, or of the glide."""
 
@@ -143,7 +145,8 @@ def _guess_glide(aim: _Aim) -> Unknowns | None:
     if tilt is None:
         return None
     reached: tuple[float, float] | None = None
-    for glide in _GLIDES_S:
+    for longer in _LONGER_S:
+        glide = shortest_glide_s(aim.threat, aim.apogee_m) + longer
         try:
             miss = aim.miss(Programme(aim.azimuth_rad, tilt, aim.longest_s, glide))
         except TrajectoryError:
@@ -152,6 +155,16 @@ def _guess_glide(aim: _Aim) -> Unknowns | None:
             return np.array([aim.azimuth_rad, tilt, _between(reached, (glide, miss[0]))]) if reached else None
         reached = (glide, float(miss[0]))
     return None
+
+
+def shortest_glide_s(threat: Threat, apogee_m: float) -> float:
+    """The least time after the apogee that a class uses its lift (NOTIONAL).
+
+    A pull-up takes seconds; a glide is one only after the fall to where the air carries.
+    """
+    if threat.kind == "boost-glide":
+        return math.sqrt(2.0 * max(apogee_m - _GLIDE_HEIGHT_M, 0.0) / _FALL_MPS2) + _SHORTEST_GLIDE_S
+    return _SHORTEST_PULL_UP_S
 
 
 def _newton(
@@ -163,23 +176,22 @@ def _newton(
         f = miss(x)
     except TrajectoryError:
         return x, math.inf
-    slope, fresh = np.empty((3, 3)), False
-    for number in range(30):
+    slope, age = _slope(miss, x, f, high), 0
+    for _ in range(30):
         if np.abs(f).max() < good_m:
             break
-        if number % 8 == 0 or not fresh:
-            slope, fresh = _slope(miss, x, f, high), True
         step = np.linalg.lstsq(slope, -f, rcond=None)[0]
         step /= max(1.0, float((np.abs(step) / _LARGEST).max()))
         better = _step(miss, x, f, step, low, high)
-        if better is None:
-            if number % 8 == 0:
-                break
-            fresh = False
+        if better is None and age == 0:
+            break
+        if better is None or age == 8:
+            slope, age = _slope(miss, x, f, high), 0
             continue
-        moved, f, f_before = better[0] - x, better[1], f
-        x = better[0]
-        slope += np.outer(f - f_before - slope @ moved, moved) / max(float(moved @ moved), 1e-30)
+        moved, gained = better[0] - x, better[1] - f
+        x, f = better
+        slope += np.outer(gained - slope @ moved, moved) / max(float(moved @ moved), 1e-30)
+        age += 1
     return x, float(np.abs(f).max())
 
 
@@ -225,7 +237,8 @@ def solve(
     """
     aim = _Aim(threat, launch, bearing_deg, range_m, apogee_m)
     best = math.inf
-    for glide_s in (None, _GLIDES_S[0]) if threat.kind in GLIDING else (0.0,):
+    shortest_s = shortest_glide_s(threat, apogee_m)
+    for glide_s in (None, shortest_s) if threat.kind in GLIDING else (0.0,):
         start = _guess_glide(aim) if glide_s is None else _guess_cut(aim)
         if start is None:
             continue
