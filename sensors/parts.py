@@ -109,9 +109,7 @@ def unpowered(threat: Threat, flight: Flight, t_s: float) -> Piece:
     """
     forces = Forces(threat, (0.0, 0.0), flight.programme)
     if t_s >= flight.burnout_s:
-        raise SettingsError(
-            f"failure.t_s = {t_s:g}: thrust ends by itself {flight.burnout_s:.0f} s after liftoff"
-        )
+        raise TrajectoryError(f"failure.t_s = {t_s:g}: thrust ends anyway after {flight.burnout_s:.0f} s")
     number = int(np.searchsorted(forces.starts[1:-1], t_s, side="right"))
     left = threat.stages[number:]
     size = left[0].diameter_m, sum(stage.cylinder_m[1] for stage in left)
@@ -175,8 +173,8 @@ def _integrate(states: Array, beta_kg_m2: Array, longest_s: float) -> _Run:
 
     all_down.terminal, all_down.direction = True, -1  # type: ignore[attr-defined]
     run = solve_ivp(
-        slope, (0.0, longest_s), states.T.reshape(-1), "DOP853", rtol=1e-9, dense_output=True,
-        atol=1e-9 * np.repeat(SCALE, count), events=(all_down,),
+        slope, (0.0, longest_s), states.T.reshape(-1), "DOP853", rtol=1e-8, dense_output=True,
+        atol=1e-8 * np.repeat(SCALE, count), events=(all_down,),
     )  # fmt: skip
     return _Run(run.sol, count, float(run.t[-1]), run.status == 1)
 
