@@ -113,7 +113,8 @@ Entry = tuple[str, Station, SensorType]
 
 
 @functools.lru_cache(maxsize=64)
-def _load(path: Path) -> Nation:
+def load_nation(path: Path) -> Nation:
+    """The file of one nation. Raises SettingsError."""
     nation = settings.load(path, Nation)
     if nation.nation not in NATIONS:
         raise settings.SettingsError(f"{path}: nation = {nation.nation!r}: one of {', '.join(NATIONS)}")
@@ -170,7 +171,7 @@ def catalogue() -> dict[str, Entry]:
     """All sensors of `configs/sensors/` by ``NATION/id``. Raises SettingsError."""
     found: dict[str, Entry] = {}
     for path in configs.available("sensors"):
-        nation = _load(path)
+        nation = load_nation(path)
         known = nation.kinds
         for name, station in nation.sensors.items():
             found[f"{nation.nation}/{name}"] = (nation.nation, station, known[station.type])

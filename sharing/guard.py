@@ -68,7 +68,7 @@ def main(config: str, check: bool = False) -> int:
     async def work(stop: asyncio.Event) -> None:
         settings = load(config, GuardConfig)
         policy = load_policy(settings.policy)
-        _check_names(settings, config)
+        check_names(settings, config)
         directory = load_directory(settings.keys.public)
         directory.require([settings.own.peer, *(recipient.peer for recipient in settings.recipients)])
         hub = Hub(load_pair(settings.keys.secret), directory)
@@ -88,7 +88,8 @@ def entitled(policy: Policy, nation: str) -> tuple[str, ...]:
     return tuple(r for r in RECIPIENTS if r in served)
 
 
-def _check_names(settings: GuardConfig, config: str) -> None:
+def check_names(settings: GuardConfig, config: str) -> None:
+    """Raises SettingsError where the file `config` names a nation that is none, or a recipient twice."""
     if settings.nation not in NATIONS:
         raise SettingsError(f"{config}: nation = {settings.nation!r}: one of {', '.join(NATIONS)}")
     names = [recipient.nation for recipient in settings.recipients]

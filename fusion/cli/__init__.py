@@ -11,13 +11,14 @@ from collections.abc import Sequence
 
 # isort: off
 from fusion.cli.root import cli
-from fusion.cli import sessions, processes, imports, exports, plots, benches, inits
+from fusion.cli import sessions, processes, imports, exports, plots, benches, inits, checks
 
 # isort: on
 from fusion.command import invoke as run_command
 
 __all__ = [
-    "benches", "cli", "exports", "imports", "inits", "invoke", "main", "plots", "processes", "sessions",
+    "benches", "checks", "cli", "exports", "imports", "inits", "invoke", "main", "plots", "processes",
+    "sessions",
 ]  # fmt: skip
 
 
