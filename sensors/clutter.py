@@ -132,6 +132,8 @@ def land_sectors(radar: Radar) -> Sectors:
     left = radar.station.boresight_deg - radar.type.sector_deg / 2
     if not radar.station.sea_deg:
         return [(left, radar.type.sector_deg)]
+    if radar.type.sector_deg == 360.0:
+        left = radar.station.sea_deg[0][0]  # so that no sea lies across the beginning
     found = []
     reached = 0.0
     for begin, width in sorted(((begin - left) % 360.0, width) for begin, width in sea_sectors(radar)):

@@ -56,7 +56,8 @@ def groups(scan: Ints, measurement: Array, cell: Array) -> Ints:
         if not len(rows):
             break
         apart = np.abs(measurement[rows + step] - measurement[rows])
-        apart[:, 1] = np.abs(wrap(apart[:, 1])) * np.cos(measurement[rows, 2])
+        level = np.cos(0.5 * (measurement[rows + step, 2] + measurement[rows, 2]))
+        apart[:, 1] = np.abs(wrap(apart[:, 1])) * level
         close = rows[(apart < cell).all(axis=1)]
         firsts.append(close)
         seconds.append(close + step)
