@@ -207,10 +207,12 @@ def _lifted(claim: Claim, bound: float) -> Judgement:
         threat = load_threat(name)
         flight = _solved(threat, claim) if threat.kind in GLIDING else None
         if flight is not None:
-            what = "pulls up" if threat.kind == "quasi-ballistic" else "glides"
+            how = "pulls up" if threat.kind == "quasi-ballistic" else "glides"
+            told = "" if claim.time_s is None else f", published {claim.time_s:g} s"
+            whose = "with its lift it" if claim.threat else f"{name}, which {how},"
             reason = (
-                f"{_cannot(who)} {claim.flight} without lift; {name}, which {what}, takes "
-                f"{flight.impact_s:.0f} s (vacuum shot {bound:.0f} s)"
+                f"{_cannot(who)} {claim.flight} without lift; {whose} takes {flight.impact_s:.0f} s{told} "
+                f"(vacuum shot {bound:.0f} s)"
             )
             return Judgement(claim, bound, flight.impact_s, "not-ballistic", reason, name)
     reason = f"{_cannot(who)} {claim.flight} without lift: {limit(claim.apogee_km, claim.threat)}"
