@@ -21,6 +21,7 @@ class TrackBank(Store):
         negligible: float = 0.0,
         drag_noise_s: float = 0.0,
         thin_rates: npt.ArrayLike | None = None,
+        turn: Sequence[float | None] | None = None,
     ) -> None: ...
     def start(
         self,
@@ -30,6 +31,8 @@ class TrackBank(Store):
         sigma: Sequence[float] | _Floats,
         sensor: int,
         velocity_sigma_mps: float,
+        climb_sigma_mps: float | None = None,
+        assumed: int = -1,
     ) -> None: ...
     def start_state(self, slot: int, t_ns: int, x: Sequence[float] | _Floats, p: npt.ArrayLike) -> None: ...
     def predict(self, slots: _Ints, t_ns: int) -> None: ...

@@ -3,8 +3,9 @@
 Rules of this module:
 
 - A track is a slot, 0 to capacity - 1. Slots stand in blocks of eight, component-major, lane innermost.
-- K modes, each a state (6: ECEF position m, velocity m/s) with its covariance, differ in process noise and
-  drag. Every sensor's constant bias (range m, azimuth rad, elevation rad) is a Schmidt consider term.
+- K modes, each a state (6: ECEF position m, velocity m/s) with its covariance, differ in process noise, drag
+  and turn. A plot is range m, azimuth rad, elevation rad; range or elevation may be missing: its sigma is
+  infinite, its z finite and not read. Every sensor's constant bias (range m, azimuth rad, elevation rad) is a Schmidt consider term.
 - Calls gather the slots they name from the store, eight at a time, work on them in lanes (ext/steps.pxd),
   and put them back; a track's numbers never depend on which others were named with it.
 - Arguments are checked at the door (ValueError); the steps trust them.
@@ -21,7 +22,8 @@ from ext.door cimport finite, numbers, table
 from ext.gating cimport Sector, extrapolate, inside, near
 from ext.imm cimport MODES
 from ext.lanes cimport lane_kernel, level
-from ext.measurement cimport locate
+from ext.measurement cimport LARGEST, locate
+from ext.motion cimport DRAG, FREE, LEVEL
 from ext.steps cimport Work, mixture, predict, score, update
 from ext.store cimport Store
 
@@ -70,6 +72,33 @@ cdef void unlane(double *to, const double *lane, int size) noexcept nogil:
         to[i] = lane[i * 8]
 
 
+cdef void position_covariance(
+    const double *jacobian, const double *noise, const double *bias, double *p
+) noexcept nogil:
+    """The upper left (3, 3) of P (6, 6) = J (R + B) Jᵀ; noise (3) sigmas, bias (3) variances."""
+    cdef double variance
+    cdef int i, j, k
+    for i in range(3):
+        for j in range(i, 3):
+            p[i * 6 + j] = 0.0
+            for k in range(3):
+                variance = noise[k] * noise[k] + bias[k]
+                p[i * 6 + j] += jacobian[i * 3 + k] * jacobian[j * 3 + k] * variance
+            p[j * 6 + i] = p[i * 6 + j]
+
+
+cdef void velocity_covariance(const double *x, double across, double climb, double *p) noexcept nogil:
+    """The rest of P (6, 6): sigma `climb` along the vertical at x (3), `across` on the other axes."""
+    cdef double r2 = x[0] * x[0] + x[1] * x[1] + x[2] * x[2], more = climb * climb - across * across
+    cdef int i, j
+    for i in range(6):
+        for j in range(3, 6):
+            p[i * 6 + j] = more * x[i - 3] * x[j - 3] / r2 if i >= 3 else 0.0
+            p[j * 6 + i] = p[i * 6 + j]
+    for i in range(3, 6):
+        p[i * 7] += across * across
+
+
 cdef class TrackBank(Store):
     """Tracks in fixed slots; see the module's rules.
 
@@ -83,6 +112,9 @@ cdef class TrackBank(Store):
         Spectral density of the white acceleration noise of each mode, m²/s³ per axis; 1 to 4 modes.
     beta
         Ballistic coefficient of each mode, kg/m²; 0: no drag.
+    turn
+        Aircraft among the modes: the rate of their turn about the vertical, rad/s, positive to the left, 0 for
+        level flight ahead; None for a mode that falls freely. None of them when not given.
     rates
         (K, K): chance per second of a change from mode i to mode j; the diagonal is not read. Over dt,
         p_ij = r_ij dt / (1 + Σ_j r_ij dt).
@@ -105,7 +137,7 @@ cdef class TrackBank(Store):
 
     def __init__(
         self, int capacity, int max_sensors, q, beta, rates, start_probabilities=None,
-        double longest_mix_s=1e9, double negligible=0.0, double drag_noise_s=0.0, thin_rates=None,
+        double longest_mix_s=1e9, double negligible=0.0, double drag_noise_s=0.0, thin_rates=None, turn=None,
     ):
         cdef int k
         modes = len(q)
@@ -116,7 +148,7 @@ cdef class TrackBank(Store):
         self.capacity, self.n_modes, self.max_sensors = capacity, modes, max_sensors
         start = [1.0 / modes] * modes if start_probabilities is None else start_probabilities
         numbers(q, modes, self.q, "q")
-        numbers(beta, modes, self.inverse_beta, "beta")
+        numbers(beta, modes, self.constant, "beta")
         numbers(np.asarray(rates, float).ravel(), modes * modes, self.rates, "rates")
         thin_rates = np.array(rates if thin_rates is None else thin_rates, float)
         numbers(thin_rates.ravel(), modes * modes, self.thin_rates, "thin_rates")
@@ -127,51 +159,59 @@ cdef class TrackBank(Store):
             raise ValueError("start_probabilities: must be positive and sum to 1")
         if not (longest_mix_s > 0.0 and 0.0 <= negligible <= 0.2 and drag_noise_s >= 0.0):
             raise ValueError("longest_mix_s: positive, negligible: 0 to 0.2, drag_noise_s: not negative")
+        turn = (None,) * modes if turn is None else tuple(turn)
+        if len(turn) != modes:
+            raise ValueError(f"turn: {len(turn)} modes, {modes} are needed")
         for k in range(modes):
-            self.inverse_beta[k] = 1.0 / self.inverse_beta[k] if self.inverse_beta[k] > 0.0 else 0.0
+            self.kind[k] = DRAG if self.constant[k] > 0.0 else FREE
+            self.constant[k] = 1.0 / self.constant[k] if self.constant[k] > 0.0 else 0.0
+            if turn[k] is not None:
+                if self.kind[k] == DRAG or not -1.0 < turn[k] < 1.0:
+                    raise ValueError(f"turn: {turn[k]!r} of a mode with beta {beta[k]!r}: below 1 rad/s, no drag")
+                self.kind[k], self.constant[k] = LEVEL, turn[k]
         self._arguments = (capacity, max_sensors, tuple(q), tuple(beta), np.array(rates, float), tuple(start))
-        self._arguments += (longest_mix_s, negligible, drag_noise_s, thin_rates)
+        self._arguments += (longest_mix_s, negligible, drag_noise_s, thin_rates, turn)
         self.work.drag_noise_s, self.work.mixing = drag_noise_s, True
         self.work.longest_mix_s, self.work.negligible = longest_mix_s, negligible
         self.allocate((capacity + 7) // 8)
 
     # -- tracks ---------------------------------------------------------------------------------------------
 
-    def start(self, int slot, int64_t t_ns, z, sigma, int sensor, double velocity_sigma_mps):
-        """Begins a track from a sensor's plot at t_ns: z, sigma (3: range m, azimuth rad, elevation rad).
+    def start(
+        self, int slot, int64_t t_ns, z, sigma, int sensor, double velocity_sigma_mps, climb_sigma_mps=None,
+        int assumed=-1,
+    ):
+        """Begins a track from a sensor's plot at t_ns: z, sigma (3: range m, azimuth rad, elevation rad), finite.
 
         Position from the plot, P = J (R + B) Jᵀ, C = -J B (the error is x - x̂); velocity zero relative to
-        the rotating Earth, with `velocity_sigma_mps` on each axis; every mode alike.
+        the rotating Earth, with `velocity_sigma_mps` on each axis, `climb_sigma_mps` on the vertical one where
+        given; every mode alike. The component `assumed` (0 range, 2 elevation) was not measured: somebody
+        has filled it in, with a sigma, and the sensor's bias is not in it.
         """
         cdef double plot[3]
         cdef double noise[3]
+        cdef double bias[3]
         cdef double site[3]
         cdef double x[6]
         cdef double p[36]
         cdef double jacobian[9]
+        cdef double climb = velocity_sigma_mps if climb_sigma_mps is None else climb_sigma_mps
         cdef double *c
-        cdef const double *bias
-        cdef double variance
         cdef int i, j, k
         self.aim(sensor)
         numbers(z, 3, plot, "z")
         numbers(sigma, 3, noise, "sigma")
-        if not (noise[0] > 0 and noise[1] > 0 and noise[2] > 0 and 0.0 < velocity_sigma_mps < 1e9):
+        if not (noise[0] > 0 and noise[1] > 0 and noise[2] > 0):
             raise ValueError("sigma: must be positive")
-        bias = self.work.bias
+        if not (0.0 < velocity_sigma_mps < 1e9 and 0.0 < climb < 1e9):
+            raise ValueError("velocity_sigma_mps, climb_sigma_mps: must be positive")
+        for i in range(3):
+            bias[i] = self.work.bias[i] if i != assumed else 0.0
         self.site_at(sensor, t_ns, site, 1)
         locate(plot, site, self.work.enu, x, jacobian)
-        for i in range(6):
-            x[i] = x[i] if i < 3 else 0.0
-            for j in range(6):
-                p[i * 6 + j] = velocity_sigma_mps * velocity_sigma_mps if i == j else 0.0
-        for i in range(3):
-            for j in range(i, 3):
-                p[i * 6 + j] = 0.0
-                for k in range(3):
-                    variance = noise[k] * noise[k] + bias[k]
-                    p[i * 6 + j] += jacobian[i * 3 + k] * jacobian[j * 3 + k] * variance
-                p[j * 6 + i] = p[i * 6 + j]
+        position_covariance(jacobian, noise, bias, p)
+        velocity_covariance(x, velocity_sigma_mps, climb, p)
+        x[3], x[4], x[5] = 0.0, 0.0, 0.0
         self.begin(slot, t_ns, x, p)
         if bias[0] + bias[1] + bias[2] > 0.0:
             self.masks[slot] = <uint64_t>1 << sensor
@@ -245,7 +285,7 @@ cdef class TrackBank(Store):
         Nothing in the bank changes: a plot that is not assigned leaves no trace in the tracks near it.
         z, sigma (k, 3): range m, azimuth rad, elevation rad. Returns d2 (p), the smallest Mahalanobis
         distance squared over the modes likelier than 1e-3, and the log-likelihood (p) of the plot,
-        log Σ_m μ_m N(ν_m; 0, S_m).
+        log Σ_m μ_m N(ν_m; 0, S_m): the density of its measured components.
         """
         cdef cnp.ndarray plots = table(z, cnp.NPY_DOUBLE, -1, 3, "z")
         cdef const int32_t *tracks = self.living(slots, -1)
@@ -277,9 +317,10 @@ cdef class TrackBank(Store):
     def update(self, slots, rows, z, sigma, int sensor):
         """Updates distinct tracks slots[i], at their time, each with plot rows[i] (both int32 (p)) of (k, 3).
 
-        Range, azimuth, elevation one after the other, linearised once at the prior; then the mode
-        probabilities by the joint likelihoods, none left below 1e-12. Returns nis (p): the normalised
-        innovation squared weighted by the new mode probabilities, divided by 3.
+        Range, azimuth, elevation one after the other, linearised once, at the prior or, where that is vague,
+        at the plot (ext/measurement.pxd); then the mode probabilities by the joint likelihoods, none left
+        below 1e-12. Returns nis (p): the normalised innovation squared weighted by the new mode
+        probabilities, divided by the number of measured components.
         """
         cdef cnp.ndarray plots = table(z, cnp.NPY_DOUBLE, -1, 3, "z")
         cdef const int32_t *tracks = self.living(slots, -1)
@@ -321,10 +362,11 @@ cdef class TrackBank(Store):
             if not 0 <= numbers_[i] < k:
                 raise ValueError(f"rows: {numbers_[i]} is not one of {k}")
         finite(<const double *>cnp.PyArray_DATA(z), 3 * k, "z")
-        finite(s, 3 * k, "sigma")
-        for i in range(3 * k):
-            if not s[i] > 0.0:
+        for i in range(k):
+            if not (s[3 * i] > 0.0 and s[3 * i + 1] > 0.0 and s[3 * i + 2] > 0.0):
                 raise ValueError("sigma: must be positive")
+            if s[3 * i + 1] > LARGEST or (s[3 * i] > LARGEST and s[3 * i + 2] > LARGEST):
+                raise ValueError("sigma: azimuth and one of range and elevation must be finite")
         return numbers_
 
     # -- what the tracks are --------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ bias b (range, azimuth, elevation), whose prior variance B is never reduced: a S
 
 from ext.elementary cimport c_log
 from ext.lanes cimport LANES
+from ext.measurement cimport LARGEST
 
 
 cdef inline void store_symmetric(double *p, int i, int j, const double *value) noexcept nogil:
@@ -109,7 +110,11 @@ cdef inline void innovation_covariance(
 
 
 cdef inline void gauss(const double *s, const double *nu, double *d2, double *log_density) noexcept nogil:
-    """Mahalanobis distance squared νᵀ S⁻¹ ν and log N(ν; 0, S), by LDLᵀ of the upper triangle of S (3, 3)."""
+    """Mahalanobis distance squared νᵀ S⁻¹ ν and log N(ν; 0, S), by LDLᵀ of the upper triangle of S (3, 3).
+
+    An infinite S₀₀ or S₂₂, a component that is not measured, adds nothing to either: its pivot counts as
+    1/2π, so that its share of the density is 1.
+    """
     cdef double l10, l20, l21, d0, d1, d2_, a, b, c
     cdef Py_ssize_t l
     for l in range(LANES):
@@ -123,6 +128,8 @@ cdef inline void gauss(const double *s, const double *nu, double *d2, double *lo
         b = nu[8 + l] - l10 * a
         c = nu[16 + l] - l20 * a - l21 * b
         d2[l] = a * a / d0 + b * b / d1 + c * c / d2_
+        d0 = d0 if d0 <= LARGEST else 0.15915494309189535
+        d2_ = d2_ if d2_ <= LARGEST else 0.15915494309189535
         log_density[l] = -0.5 * (d2[l] + c_log(d0 * d1 * d2_) + 5.513631199228036)  # 3 log 2π
 
 

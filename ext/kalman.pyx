@@ -8,7 +8,7 @@ cimport numpy as cnp
 from ext.door cimport finite, numbers, table
 from ext.lanes cimport lane_kernel, level
 from ext.measurement cimport innovate, measure
-from ext.motion cimport rk4, transition
+from ext.motion cimport FREE, rk4, transition
 
 cnp.import_array()
 
@@ -74,8 +74,8 @@ cdef inline void step_block(
         p[i] = covariance[i]
     for i in range(24):
         z[i] = plots[i]
-    rk4(x, h, h, False, middle, moved)
-    transition(middle, h, h, False, phi)
+    rk4(x, h, h, FREE, middle, moved)
+    transition(middle, h, h, FREE, phi)
     propagate_covariance(p, phi, noise, h, active)
     measure(moved, site, enu, predicted, rows)
     innovate(z, predicted, nu)

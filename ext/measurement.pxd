@@ -1,13 +1,25 @@
-"""What a radar measures: range, azimuth (clockwise from north) and elevation in its east-north-up frame.
+"""What a sensor measures: range, azimuth (clockwise from north) and elevation in its east-north-up frame.
 
 Lane arrays: component-major, eight lanes innermost. `site` (3) is the sensor's ECEF position in each lane's
 instant; `enu` (3, 3) the unit vectors east, north, up as rows, the same for all lanes.
+
+A component that the sensor does not measure has an infinite sigma and a finite z that nobody reads: elevation
+(a 2-D radar) or range (a line of sight). IEEE 754 then does what is right, a gain of 0, in all but the
+densities (`ext.kalman.gauss`).
 """
 
 from libc.math cimport sqrt
 
 from ext.elementary cimport c_atan2, c_sincos, wrap
 from ext.lanes cimport LANES
+
+cdef extern from *:
+    """
+    #define MEASUREMENT_VAGUE 0.01
+    #define MEASUREMENT_LARGEST 1.7976931348623157e308
+    """
+    const double VAGUE "MEASUREMENT_VAGUE"  # of the range: there an arc leaves its tangent by 0.005 % of it
+    const double LARGEST "MEASUREMENT_LARGEST"  # of the finite numbers
 
 
 cdef inline void measure(
@@ -57,6 +69,82 @@ cdef inline void innovate(const double *z, const double *h, double *nu) noexcept
         nu[l] = z[l] - h[l]
         nu[8 + l] = wrap(z[8 + l] - h[8 + l])
         nu[16 + l] = z[16 + l] - h[16 + l]
+
+
+cdef inline void measured(const double *sigma, double *share) noexcept nogil:
+    """share (1): one over the number of components that are measured, of which azimuth is always one."""
+    cdef Py_ssize_t l
+    for l in range(LANES):
+        share[l] = 1.0 / 3.0 if sigma[l] + sigma[16 + l] <= LARGEST else 0.5
+
+
+cdef inline void linearise(
+    const double *x, const double *p, const double *z, const double *sigma, const double *site,
+    const double *enu, double *nu, double *rows
+) noexcept nogil:
+    """Innovation nu (3) of plots z (3) for states x (6) with covariance p (6, 6), and rows H (3, 3).
+
+    Linearised at the state. Where its position is vaguer than VAGUE of the range, the lines that a measurement
+    is constant on bend too much over that length, and it is linearised at the plot: the measured components
+    of the plot, the others of the state. The innovation is that of the linear model at the state: z - h(pivot)
+    - H (x - pivot).
+    """
+    cdef double h[24]
+    cdef double pivot[24]
+    cdef double vague[8]
+    cdef double lanes = 0.0
+    cdef Py_ssize_t i, l
+    measure(x, site, enu, h, rows)
+    innovate(z, h, nu)
+    for l in range(LANES):
+        vague[l] = 1.0 if p[l] + p[56 + l] + p[112 + l] > VAGUE * VAGUE * h[l] * h[l] else 0.0
+        lanes += vague[l]
+    if lanes == 0.0:
+        return
+    for i in range(3):
+        for l in range(LANES):
+            h[i * 8 + l] = z[i * 8 + l] if sigma[i * 8 + l] <= LARGEST else h[i * 8 + l]
+    place(h, site, enu, pivot)
+    relinearise(x, z, site, enu, pivot, vague, nu, rows)
+
+
+cdef inline void relinearise(
+    const double *x, const double *z, const double *site, const double *enu, const double *pivot,
+    const double *vague, double *nu, double *rows
+) noexcept nogil:
+    """Where `vague` is positive: rows H (3, 3) at the pivots (3), and the innovation nu (3) by them."""
+    cdef double h[24]
+    cdef double there[72]
+    cdef double innovation[24]
+    cdef Py_ssize_t i, l
+    measure(pivot, site, enu, h, there)
+    innovate(z, h, innovation)
+    for i in range(3):
+        for l in range(LANES):
+            innovation[i * 8 + l] -= (
+                there[i * 24 + l] * (x[l] - pivot[l]) + there[i * 24 + 8 + l] * (x[8 + l] - pivot[8 + l])
+                + there[i * 24 + 16 + l] * (x[16 + l] - pivot[16 + l]))
+            nu[i * 8 + l] = innovation[i * 8 + l] if vague[l] > 0.0 else nu[i * 8 + l]
+    for i in range(9):
+        for l in range(LANES):
+            rows[i * 8 + l] = there[i * 8 + l] if vague[l] > 0.0 else rows[i * 8 + l]
+
+
+cdef inline void place(
+    const double *z, const double *site, const double *enu, double *position
+) noexcept nogil:
+    """ECEF positions (3) of plots z (3)."""
+    cdef double sa, ca, se, ce, e, n, u
+    cdef Py_ssize_t l
+    for l in range(LANES):
+        c_sincos(z[8 + l], &sa, &ca)
+        c_sincos(z[16 + l], &se, &ce)
+        e = z[l] * ce * sa
+        n = z[l] * ce * ca
+        u = z[l] * se
+        position[l] = site[l] + (enu[0] * e + enu[3] * n + enu[6] * u)
+        position[8 + l] = site[8 + l] + (enu[1] * e + enu[4] * n + enu[7] * u)
+        position[16 + l] = site[16 + l] + (enu[2] * e + enu[5] * n + enu[8] * u)
 
 
 cdef inline void locate(

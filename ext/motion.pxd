@@ -1,7 +1,11 @@
-"""Motion of eight objects in ECEF: gravity with J2, rotation, drag; one RK4 step and its transition.
+"""Motion of eight objects in ECEF: free fall, with drag, or level flight; one RK4 step and its transition.
 
 Lane arrays: component-major, eight lanes innermost. State (6): position m, velocity m/s relative to the
-rotating Earth. `inverse_beta` (1): 1/β in m²/kg, used where `drag` is set.
+rotating Earth. Which motion it is says `kind`, the same for all lanes; `constant` (1) is what it needs:
+
+- FREE: gravity with J2 in the rotating frame; no constant
+- DRAG: the same with drag; 1/β in m²/kg
+- LEVEL: an aircraft; the rate of its turn about the vertical, rad/s, positive to the left
 
 Two limits keep the tracks finite that no missile has made: drag slows by no more than the rate 1/h over
 a step of h seconds (more would make it unstable), and within 5,000 km of the Earth's centre gravity falls
@@ -18,6 +22,13 @@ cdef extern from "earth.h" nogil:
 
 cdef enum:
     INNERMOST_M = 5000000
+    LEVEL_M = 8000  # where level flight tends to
+    LEVEL_S = 500  # and how soon
+
+cdef enum:
+    FREE
+    DRAG
+    LEVEL
 
 
 cdef inline double height(double r, double s) noexcept nogil:
@@ -70,12 +81,15 @@ cdef inline void drag_rate(
 
 
 cdef inline void acceleration(
-    const double *x, const double *h, const double *inverse_beta, bint drag, double *a
+    const double *x, const double *h, const double *constant, int kind, double *a
 ) noexcept nogil:
     """Acceleration a (3) of the states x (6), in the rotating frame, during a step of h (1) seconds."""
     cdef double rate[8]
     cdef Py_ssize_t l
     cdef double r2, u, k, s2, d
+    if kind == LEVEL:
+        level_acceleration(x, constant, a)
+        return
     for l in range(LANES):
         r2 = squared_radius(x + l)
         u = EARTH_GM / (r2 * sqrt(r2))
@@ -85,16 +99,46 @@ cdef inline void acceleration(
         a[l] = d * x[l] + 2.0 * EARTH_OMEGA * x[32 + l]
         a[8 + l] = d * x[8 + l] - 2.0 * EARTH_OMEGA * x[24 + l]
         a[16 + l] = -u * (1.0 + k * (3.0 - 5.0 * s2)) * x[16 + l]
-    if drag:
-        drag_rate(x, h, inverse_beta, rate)
+    if kind == DRAG:
+        drag_rate(x, h, constant, rate)
         for l in range(LANES):
             a[l] -= rate[l] * x[24 + l]
             a[8 + l] -= rate[l] * x[32 + l]
             a[16 + l] -= rate[l] * x[40 + l]
 
 
+cdef inline void level_acceleration(const double *x, const double *turn, double *a) noexcept nogil:
+    """Acceleration a (3) of aircraft x (6) that turn at the rates `turn` (1), rad/s.
+
+    With u = r/|r| the vertical, a = (u × v) × v / |r| + turn u × v - u (2 u·v / T + (height - LEVEL_M) / T²).
+    The first term takes the velocity round the Earth as it is: speed and climb stay. The last is critically
+    damped, T = LEVEL_S: slow enough to leave climbs and cruising heights alone, but white noise of the
+    density q moves the height by no more than √(q T³/4) in the end, and the climb by √(q T/4): a radar
+    that measures no elevation would otherwise let both drift away.
+    """
+    cdef Py_ssize_t l
+    cdef double r, ux, uy, uz, climb, v2, along, up
+    for l in range(LANES):
+        r = sqrt(squared_radius(x + l))
+        ux = x[l] / r
+        uy = x[8 + l] / r
+        uz = x[16 + l] / r
+        climb = ux * x[24 + l] + uy * x[32 + l] + uz * x[40 + l]
+        v2 = x[24 + l] * x[24 + l] + x[32 + l] * x[32 + l] + x[40 + l] * x[40 + l]
+        along = climb / r
+        up = v2 / r + restoring(height(r, uz), climb)
+        a[l] = along * x[24 + l] - up * ux + turn[l] * (uy * x[40 + l] - uz * x[32 + l])
+        a[8 + l] = along * x[32 + l] - up * uy + turn[l] * (uz * x[24 + l] - ux * x[40 + l])
+        a[16 + l] = along * x[40 + l] - up * uz + turn[l] * (ux * x[32 + l] - uy * x[24 + l])
+
+
+cdef inline double restoring(double height_m, double climb) noexcept nogil:
+    """Deceleration of the climb (m/s) of an aircraft at a height, m/s²."""
+    return 2.0 * climb / LEVEL_S + (height_m - LEVEL_M) / (<double>LEVEL_S * LEVEL_S)
+
+
 cdef inline void rk4(
-    const double *x, const double *h, const double *inverse_beta, bint drag, double *middle, double *out
+    const double *x, const double *h, const double *constant, int kind, double *middle, double *out
 ) noexcept nogil:
     """One classical Runge-Kutta step of h (1) seconds: x (6) -> out (6); `middle` (6) is its third stage."""
     cdef double a1[24]
@@ -104,22 +148,22 @@ cdef inline void rk4(
     cdef double second[48]
     cdef double last[48]
     cdef Py_ssize_t i, l
-    acceleration(x, h, inverse_beta, drag, a1)
+    acceleration(x, h, constant, kind, a1)
     for i in range(3):
         for l in range(LANES):
             second[i * 8 + l] = x[i * 8 + l] + 0.5 * h[l] * x[24 + i * 8 + l]
             second[24 + i * 8 + l] = x[24 + i * 8 + l] + 0.5 * h[l] * a1[i * 8 + l]
-    acceleration(second, h, inverse_beta, drag, a2)
+    acceleration(second, h, constant, kind, a2)
     for i in range(3):
         for l in range(LANES):
             middle[i * 8 + l] = x[i * 8 + l] + 0.5 * h[l] * second[24 + i * 8 + l]
             middle[24 + i * 8 + l] = x[24 + i * 8 + l] + 0.5 * h[l] * a2[i * 8 + l]
-    acceleration(middle, h, inverse_beta, drag, a3)
+    acceleration(middle, h, constant, kind, a3)
     for i in range(3):
         for l in range(LANES):
             last[i * 8 + l] = x[i * 8 + l] + h[l] * middle[24 + i * 8 + l]
             last[24 + i * 8 + l] = x[24 + i * 8 + l] + h[l] * a3[i * 8 + l]
-    acceleration(last, h, inverse_beta, drag, a4)
+    acceleration(last, h, constant, kind, a4)
     for i in range(3):
         for l in range(LANES):
             out[i * 8 + l] = x[i * 8 + l] + h[l] * (1.0 / 6.0) * (
@@ -130,11 +174,14 @@ cdef inline void rk4(
 
 
 cdef inline void gradient(
-    const double *x, const double *h, const double *inverse_beta, bint drag, double *g, double *w
+    const double *x, const double *h, const double *constant, int kind, double *g, double *w
 ) noexcept nogil:
     """Derivatives of the acceleration at x (6): g (3, 3) by position, w (3, 3) by velocity."""
     cdef Py_ssize_t i, l
     cdef double r2, u, k, s2, f, p, q
+    if kind == LEVEL:
+        level_gradient(x, constant, g, w)
+        return
     for l in range(LANES):
         r2 = squared_radius(x + l)
         u = EARTH_GM / (r2 * sqrt(r2))
@@ -157,8 +204,8 @@ cdef inline void gradient(
     for l in range(LANES):
         w[8 + l] = 2.0 * EARTH_OMEGA
         w[24 + l] = -2.0 * EARTH_OMEGA
-    if drag:
-        drag_gradient(x, h, inverse_beta, g, w)
+    if kind == DRAG:
+        drag_gradient(x, h, constant, g, w)
 
 
 cdef inline void drag_gradient(
@@ -193,15 +240,76 @@ cdef inline void drag_gradient(
             w[i * 32 + l] -= rate[l]
 
 
+cdef inline void level_gradient(const double *x, const double *turn, double *g, double *w) noexcept nogil:
+    """Derivatives of `level_acceleration`: g (3, 3) by position, w (3, 3) by velocity."""
+    cdef double u[24]
+    cdef double v[24]
+    cdef double by_r[24]  # of the vertical part
+    cdef double r, climb, v2, axial, radial, up, turned, one
+    cdef Py_ssize_t i, j, l
+    for l in range(LANES):
+        r = sqrt(squared_radius(x + l))
+        for i in range(3):
+            u[i * 8 + l] = x[i * 8 + l] / r
+            v[i * 8 + l] = x[24 + i * 8 + l]
+        climb = u[l] * v[l] + u[8 + l] * v[8 + l] + u[16 + l] * v[16 + l]
+        v2 = v[l] * v[l] + v[8 + l] * v[8 + l] + v[16 + l] * v[16 + l]
+        up = v2 / r + restoring(height(r, u[16 + l]), climb)
+        turned = turn[l]
+        axial = EARTH_A * EARTH_F * u[16 + l] * (2.0 + 3.0 * EARTH_F * (1.0 - 2.0 * u[16 + l] * u[16 + l])) / r
+        radial = 1.0 - axial * u[16 + l]
+        for i in range(3):
+            by_r[i * 8 + l] = -v2 * u[i * 8 + l] / (r * r) + 2.0 / LEVEL_S * (
+                v[i * 8 + l] - climb * u[i * 8 + l]) / r + radial * u[i * 8 + l] / (<double>LEVEL_S * LEVEL_S)
+        by_r[16 + l] += axial / (<double>LEVEL_S * LEVEL_S)
+        for i in range(3):
+            for j in range(3):
+                one = 1.0 if i == j else 0.0
+                g[(i * 3 + j) * 8 + l] = (
+                    v[i * 8 + l] * (v[j * 8 + l] - 2.0 * climb * u[j * 8 + l]) / (r * r)
+                    - up * (one - u[i * 8 + l] * u[j * 8 + l]) / r - u[i * 8 + l] * by_r[j * 8 + l])
+                w[(i * 3 + j) * 8 + l] = (
+                    (climb * one + v[i * 8 + l] * u[j * 8 + l] - 2.0 * u[i * 8 + l] * v[j * 8 + l]) / r
+                    - 2.0 / LEVEL_S * u[i * 8 + l] * u[j * 8 + l])
+        turn_gradient(u + l, v + l, turned, r, g + l, w + l)
+
+
+cdef inline void turn_gradient(
+    const double *u, const double *v, double turn, double r, double *g, double *w
+) noexcept nogil:
+    """Adds the derivatives of turn u × v in one lane: by position -turn ([v]× + (u × v) uᵀ) / r, by velocity
+    turn [u]×."""
+    cdef double c[3]
+    cdef Py_ssize_t i, j
+    c[0] = u[8] * v[16] - u[16] * v[8]
+    c[1] = u[16] * v[0] - u[0] * v[16]
+    c[2] = u[0] * v[8] - u[8] * v[0]
+    for i in range(3):
+        for j in range(3):
+            g[(i * 3 + j) * 8] -= turn * c[i] * u[j * 8] / r
+    g[8] += turn * v[16] / r
+    g[16] -= turn * v[8] / r
+    g[24] -= turn * v[16] / r
+    g[40] += turn * v[0] / r
+    g[48] += turn * v[8] / r
+    g[56] -= turn * v[0] / r
+    w[8] -= turn * u[16]
+    w[16] += turn * u[8]
+    w[24] += turn * u[16]
+    w[40] -= turn * u[0]
+    w[48] -= turn * u[8]
+    w[56] += turn * u[0]
+
+
 cdef inline void transition(
-    const double *middle, const double *h, const double *inverse_beta, bint drag, double *phi
+    const double *middle, const double *h, const double *constant, int kind, double *phi
 ) noexcept nogil:
     """Transition matrix phi (6, 6) over h (1) seconds: I + A h + A² h²/2, A taken at the step's middle."""
     cdef double g[72]
     cdef double w[72]
     cdef double one
     cdef int i, j, l, ij
-    gradient(middle, h, inverse_beta, drag, g, w)
+    gradient(middle, h, constant, kind, g, w)
     for i in range(3):
         for j in range(3):
             ij = (i * 3 + j) * 8

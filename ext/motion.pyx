@@ -31,7 +31,8 @@ cdef struct Fall:  # eight objects, one step
     double x[48]  # after it
     double phi[288]  # its transition matrix, when asked for
     double h[8]
-    double inverse_beta[8]
+    double constant[8]  # of the motion
+    int kind  # of it
     bint matrix
 
 
@@ -43,20 +44,20 @@ cdef void lanes_step "motion_step"(void *work) noexcept nogil:
     cdef double middle[48]
     cdef double phi[288]
     cdef double h[8]
-    cdef double inverse_beta[8]
-    cdef bint drag = False
+    cdef double constant[8]
+    cdef int kind = w.kind
     cdef int i
     for i in range(48):
         x[i] = w.start[i]
     for i in range(8):
         h[i] = w.h[i]
-        inverse_beta[i] = w.inverse_beta[i]
-        drag = drag or inverse_beta[i] > 0.0
-    rk4(x, h, inverse_beta, drag, middle, out)
+        constant[i] = w.constant[i]
+        kind = DRAG if kind == FREE and constant[i] > 0.0 else kind
+    rk4(x, h, constant, kind, middle, out)
     for i in range(48):
         w.x[i] = out[i]
     if w.matrix:
-        transition(middle, h, inverse_beta, drag, phi)
+        transition(middle, h, constant, kind, phi)
         for i in range(288):
             w.phi[i] = phi[i]
 
@@ -64,14 +65,14 @@ cdef void lanes_step "motion_step"(void *work) noexcept nogil:
 cdef lane_kernel run_step = motion_step_variant(level())
 
 
-cdef void load(Fall *w, const double *states, const double *inverse_beta, int n) noexcept nogil:
+cdef void load(Fall *w, const double *states, const double *constant, int n) noexcept nogil:
     """n states, one after the other, into the lanes; those left over repeat the first."""
     cdef int i, l, lane
     for l in range(8):
         lane = l if l < n else 0
         for i in range(6):
             w.x[i * 8 + l] = states[lane * 6 + i]
-        w.inverse_beta[l] = inverse_beta[lane]
+        w.constant[l] = constant[lane]
 
 
 cdef double height_of(const double *x) noexcept nogil:
@@ -80,21 +81,22 @@ cdef double height_of(const double *x) noexcept nogil:
     return height(r, x[16] / r)
 
 
-def step(states, inverse_beta, double h):
+def step(states, constant, double h, bint level=False):
     """States (n, 6) after one Runge-Kutta step of h s, and the transition matrices (n, 6, 6).
 
-    inverse_beta (n): 1/β in m²/kg; 0: no drag. The step of the track bank, for tests.
+    constant (n): 1/β in m²/kg, 0: no drag; with `level`, aircraft, their rate of turn to the left, rad/s. The
+    step of the track bank, for tests.
     """
     cdef cnp.ndarray x = table(states, cnp.NPY_DOUBLE, -1, 6, "states")
     cdef Py_ssize_t n = cnp.PyArray_DIM(x, 0), i
-    cdef cnp.ndarray beta = table(inverse_beta, cnp.NPY_DOUBLE, n, 0, "inverse_beta")
+    cdef cnp.ndarray constants = table(constant, cnp.NPY_DOUBLE, n, 0, "constant")
     cdef cnp.ndarray moved = np.empty((n, 6)), phi = np.empty((n, 6, 6))
     cdef Fall work
     cdef int j, l
-    work.matrix = True
+    work.matrix, work.kind = True, LEVEL if level else FREE
     for i in range(0, n, 8):
-        load(&work, <const double *>cnp.PyArray_DATA(x) + i * 6, <const double *>cnp.PyArray_DATA(beta) + i,
-             min(8, n - i))
+        load(&work, <const double *>cnp.PyArray_DATA(x) + i * 6,
+             <const double *>cnp.PyArray_DATA(constants) + i, min(8, n - i))
         work.start = work.x
         for l in range(8):
             work.h[l] = h
@@ -147,7 +149,7 @@ cdef void fall_batch(
     cdef double below[8]
     cdef int landed[8]  # the step that comes down, -1 before
     cdef int falling = 8, s, i, j, l
-    w.matrix = False
+    w.matrix, w.kind = False, FREE
     load(&w, states, inverse_beta, n)
     for l in range(8):
         landed[l] = -1
@@ -160,7 +162,7 @@ cdef void fall_batch(
             continue
         w.start = w.x
         for l in range(8):
-            w.inverse_beta[l] = inverse_beta[l if l < n else 0] if above[l] < AIR_ENDS_M else 0.0
+            w.constant[l] = inverse_beta[l if l < n else 0] if above[l] < AIR_ENDS_M else 0.0
         run_step(&w)
         for l in range(8):
             below[l] = height_of(w.x + l)
@@ -208,7 +210,7 @@ cdef void land(
     cdef int i, l
     w.start = w.x
     for l in range(8):
-        w.inverse_beta[l] = inverse_beta[l if l < n else 0] if above[l] < AIR_ENDS_M else 0.0
+        w.constant[l] = inverse_beta[l if l < n else 0] if above[l] < AIR_ENDS_M else 0.0
         w.h[l] = step_s if landed[l] >= 0 else 0.0
         low[l], high[l], f_low[l], side[l] = 0.0, step_s, above[l] - floor_m, 0
     run_step(w)

@@ -12,8 +12,8 @@ from ext.kalman cimport (
     update_sequential,
 )
 from ext.lanes cimport LANES
-from ext.measurement cimport innovate, measure
-from ext.motion cimport drag_rate, height, rk4, transition
+from ext.measurement cimport linearise, measured
+from ext.motion cimport DRAG, drag_rate, height, rk4, transition
 
 cdef enum:
     LONGEST_STEP_S = 5  # of one Runge-Kutta step; a longer prediction takes equal steps
@@ -29,7 +29,8 @@ cdef struct Work:
     double *c  # (considered, K, 6, 3)
     double *summary  # (8): combined state (6), traces of its position and velocity covariance
     const double *q  # (K) m²/s³
-    const double *inverse_beta  # (K) m²/kg
+    const int *kind  # (K) of motion, see ext/motion.pxd
+    const double *constant  # (K) of the motion
     const double *rates  # (K, K) 1/s
     const double *thin_rates  # (K, K) 1/s, above THIN_AIR_M
     double longest_mix_s  # modes change by no more than the chance over this time in one prediction
@@ -98,23 +99,23 @@ cdef inline void predict_mode(Work *w, int mode, const double *steps, int most) 
     cdef double c[144]
     cdef double h[8]
     cdef double active[8]
-    cdef double inverse_beta[8]
+    cdef double constant[8]
     cdef double noise[8]
-    cdef bint drag = w.inverse_beta[mode] > 0.0
+    cdef int kind = w.kind[mode]
     cdef Py_ssize_t i, l, s
     take(x, w.x + mode * 48, 48)
     take(p, w.p + mode * 288, 288)
     for s in range(most):
         for l in range(LANES):
-            inverse_beta[l] = w.inverse_beta[mode]
+            constant[l] = w.constant[mode]
             active[l] = 1.0 if s < steps[l] else 0.0
             h[l] = w.dt[l] / steps[l] if s < steps[l] else 0.0
-        rk4(x, h, inverse_beta, drag, middle, moved)
-        transition(middle, h, inverse_beta, drag, phi)
+        rk4(x, h, constant, kind, middle, moved)
+        transition(middle, h, constant, kind, phi)
         for l in range(LANES):
             noise[l] = 0.0
-        if drag:
-            drag_rate(middle, h, inverse_beta, noise)
+        if kind == DRAG:
+            drag_rate(middle, h, constant, noise)
         for l in range(LANES):
             noise[l] = w.q[mode] + w.drag_noise_s * noise[l] * noise[l] * (
                 middle[24 + l] * middle[24 + l] + middle[32 + l] * middle[32 + l]
@@ -185,8 +186,7 @@ cdef inline void score(Work *w) noexcept nogil:
         take(x, w.x + k * 48, 48)
         take(p, w.p + k * 288, 288)
         take(c, w.c + (w.own * w.modes + k) * 144, 144)
-        measure(x, site, w.enu, h, rows)
-        innovate(z, h, nu)
+        linearise(x, p, z, sigma, site, w.enu, nu, rows)
         innovation_covariance(p, c, rows, w.bias, sigma, s)
         gauss(s, nu, d2, log_densities + k * 8)
         for l in range(LANES):
@@ -197,22 +197,27 @@ cdef inline void score(Work *w) noexcept nogil:
 
 
 cdef inline void update(Work *w) noexcept nogil:
-    """Updates every mode with the plot, then their probabilities; d2: normalised innovation squared / 3."""
+    """Updates every mode with the plot, then their probabilities.
+
+    d2: normalised innovation squared by the number of components that the plot has.
+    """
     cdef double mu[32]
     cdef double weights[32]
     cdef double log_densities[32]
     cdef double d2[32]
     cdef double total[8]
+    cdef double share[8]
     cdef Py_ssize_t k, l
     take(mu, w.mu, w.modes * 8)
     for k in range(w.modes):
         update_mode(w, k, d2 + k * 8, log_densities + k * 8)
     log_sum(w.modes, mu, log_densities, weights, total)
+    measured(w.sigma, share)
     for l in range(LANES):
         total[l] = 0.0
     for k in range(w.modes):
         for l in range(LANES):
-            total[l] += weights[k * 8 + l] * d2[k * 8 + l] * (1.0 / 3.0)
+            total[l] += weights[k * 8 + l] * d2[k * 8 + l] * share[l]
     floor_probabilities(w.modes, weights, mu)
     take(w.mu, mu, w.modes * 8)
     take(w.d2, total, 8)
@@ -224,7 +229,6 @@ cdef inline void update_mode(Work *w, int mode, double *d2, double *log_density)
     cdef double nu[24]
     cdef double rows[72]
     cdef double s[72]
-    cdef double h[24]
     cdef double x[48]
     cdef double p[288]
     cdef double c[144]
@@ -241,8 +245,7 @@ cdef inline void update_mode(Work *w, int mode, double *d2, double *log_density)
     take(p, w.p + mode * 288, 288)
     block = w.c + (w.own * w.modes + mode) * 144
     take(c, block, 144)
-    measure(x, site, w.enu, h, rows)
-    innovate(z, h, nu)
+    linearise(x, p, z, sigma, site, w.enu, nu, rows)
     innovation_covariance(p, c, rows, w.bias, sigma, s)
     gauss(s, nu, d2, log_density)
     update_sequential(x, p, c, rows, nu, w.bias, sigma, True, gains)

@@ -22,7 +22,8 @@ cdef class Store:
     cdef cnp.ndarray _written
     cdef list _kept  # (blocks): copies of state and consider blocks, shared by checkpoints
     cdef double q[4]
-    cdef double inverse_beta[4]
+    cdef int kind[4]
+    cdef double constant[4]
     cdef double rates[16]
     cdef double thin_rates[16]
     cdef double probabilities[4]

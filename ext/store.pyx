@@ -69,7 +69,8 @@ cdef class Store:
         self.work.summary = self.work.mu + 8 * k
         self.work.c = self.work.summary + 64
         self.work.q = self.q
-        self.work.inverse_beta = self.inverse_beta
+        self.work.kind = self.kind
+        self.work.constant = self.constant
         self.work.rates = self.rates
         self.work.thin_rates = self.thin_rates
         return 0

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from ext.bank import TrackBank
-from fusion.core.filters import Models
+from fusion.core.filters import Models, alone
 from sharing.messages import Picture, S, floats
 
 UPPER = np.triu_indices(6)
@@ -51,9 +51,9 @@ def predicted(picture: Picture, t_ns: int) -> Picture:
     models = Models()
     for mode in np.unique(picture.mode).tolist():
         rows = np.flatnonzero(picture.mode == mode)
+        q, beta, turn = alone(mode)
         bank = TrackBank(
-            len(rows), 1, (models.q[mode],), (models.beta[mode],), np.zeros((1, 1)),
-            drag_noise_s=models.drag_noise_s,
+            len(rows), 1, (q,), (beta,), np.zeros((1, 1)), drag_noise_s=models.drag_noise_s, turn=(turn,),
         )  # fmt: skip
         for slot, row in enumerate(rows.tolist()):
             covariance = np.zeros((6, 6))

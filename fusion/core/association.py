@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ext.assignment import assign
 from ext.elementary import log
+from fusion.core.heights import ELEVATION, NOTHING, RANGE
 from sharing.messages import Floats, Site
 
 Index = npt.NDArray[np.int32]
@@ -22,7 +23,7 @@ class AssociationRules:
     """Gate and densities. NOTIONAL."""
 
     gate_d2: float = 25.0
-    """Squared Mahalanobis distance with 3 degrees of freedom: lets all but 1.5e-5 of true plots pass."""
+    """Squared Mahalanobis distance: of true plots all but 1.5e-5 pass (3 measured components), 4e-6 (2)."""
     new_objects_per_scan: float = 0.05
 
 
@@ -39,9 +40,17 @@ class Pairs:
         return Pairs(self.rows[keep], self.slots[keep], self.log_likelihood[keep])
 
 
-def unassigned_cost(site: Site, rules: AssociationRules) -> float:
-    """Negative log of the density of clutter and new objects per m rad², uniform over the sector."""
-    volume = site.range_max_m * site.azimuth_width_rad * (site.elevation_max_rad - site.elevation_min_rad)
+def unassigned_cost(site: Site, rules: AssociationRules, missing: int = NOTHING) -> float:
+    """Negative log of the density of clutter and new objects, uniform over the sector.
+
+    Per m rad², the space of complete plots; `missing` takes the component away that they do not measure, so
+    that the density is that of the pairs' likelihoods.
+    """
+    volume = site.azimuth_width_rad
+    if missing != RANGE:
+        volume = site.range_max_m * volume
+    if missing != ELEVATION:
+        volume = volume * (site.elevation_max_rad - site.elevation_min_rad)
     density = (site.clutter_per_scan + rules.new_objects_per_scan) / volume
     return -float(log(np.array([density]))[0])
 

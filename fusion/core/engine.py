@@ -24,7 +24,7 @@ from fusion.core.prediction import PredictionRules
 from fusion.core.runs import Checkpoint, Run
 from fusion.core.tracker import Tracker, TrackerRules
 from fusion.core.warning import Danger, Region, Warner, WarningRules
-from sharing.messages import RECIPIENTS, Detections, Picture, S, Scan, Site, Warning
+from sharing.messages import MEASUREMENTS, RECIPIENTS, Picture, S, Scan, Site, Warning
 
 CHECKPOINT_NS = S
 """The current run keeps its state at every multiple of this: closer costs copies, wider costs reruns."""
@@ -78,13 +78,13 @@ class Core:
 
     def _receive(self, event: Received) -> list[Effect]:
         message = event.message
-        if not isinstance(message, Site | Scan | Detections):
+        if not isinstance(message, (Site, Scan, *MEASUREMENTS)):
             return []
         cause = self._buffer.add(message, event.t_available_ns)
         self.counters[f"refused_{cause}" if cause else "accepted"] += 1
         if cause:
             return [Refused(cause, message.originator, message.sensor)]
-        if isinstance(message, Detections):
+        if isinstance(message, MEASUREMENTS):
             self.counters["plots"] += len(message.t_valid_ns)
         return []
 

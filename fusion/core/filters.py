@@ -8,7 +8,10 @@ Models (an interacting-multiple-model bank over equal six-dimensional ECEF state
 - *powered*: boost, and every other manoeuvre: large white acceleration noise
 - *coast*: gravity with J2, the Earth's rotation and nominal drag; almost no noise but the drag's own
 - *reentry*: the same with moderate noise
+- *level*: an aircraft that keeps its speed and, on the whole, its height round the curved Earth
+- *left*, *right*: the same in a turn of 1.5° a second
 
+Which of them a tracker mixes says its set, one of `MODEL_SETS`: ``missiles``, ``air`` or ``mixed``.
 All numbers are NOTIONAL: domain.md section 6 gives the ranges they were taken from.
 """
 
@@ -20,21 +23,36 @@ import numpy as np
 import numpy.typing as npt
 
 from ext.bank import TrackBank
+from fusion.core.heights import Heights
 from sharing.messages import Floats, Site
 
 Slots = npt.NDArray[np.int32]
 
-POWERED, COAST, REENTRY = range(3)
+POWERED, COAST, REENTRY, LEVEL, LEFT, RIGHT = range(6)
+"""Places in `sharing.messages.MODES`."""
+
+TURN_RADPS = 0.026179938779914945
+"""Half the standard rate of turn, 1.5° a second: a bank of 25°, customary for airliners, makes 1.1 at 230 m/s
+and 2.2 at 120 m/s; the noise of the turning models covers the rest."""
+
+
+MISSILE_HEIGHTS = Heights(40_000.0, 60_000.0, 60_000.0, 60_000.0)
+"""2-D plots: most of a flight that a surveillance radar sees, within two sigma from the ground to 160 km.
+Lines of sight: a burn, from the clouds to its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Parameters of the bank, one value a model in the order of `sharing.messages.MODES`.
+    """Parameters of the bank, one value a model; which models they are says `modes`.
 
+    modes
+        Of each model, its place in `sharing.messages.MODES`.
     q
         Spectral density of the white acceleration noise per axis, m²/s³ (σ_a² · 1 s).
     beta
         Ballistic coefficient for drag, kg/m²; 0 is no drag.
+    turn
+        Aircraft: rate of turn, rad/s, positive to the left; None is free flight.
     rates
         Transition rates from model (row) to model (column), 1/s; the diagonal is ignored.
     start
@@ -63,12 +81,65 @@ class Models:
     """Spectral density of unknown drag by its squared deceleration: 0.7² (its spread) over 10 s."""
     velocity_sigma_mps: float = 2500.0
     """Standard deviation of a new track's velocity, per axis, about rest on the rotating Earth."""
+    climb_sigma_mps: float = 2500.0
+    """The same of its vertical component."""
+    modes: tuple[int, ...] = (POWERED, COAST, REENTRY)
+    turn: tuple[float | None, ...] = (None, None, None)
+    heights: Heights = MISSILE_HEIGHTS
+
+
+MISSILES = Models()
+
+AIR = Models(
+    modes=(LEVEL, LEFT, RIGHT),
+    q=(1.0, 4.0, 4.0),  # (1 m/s²)², (2 m/s²)²: changes of speed and climb; another rate or radius of turn
+    beta=(0.0, 0.0, 0.0),
+    turn=(0.0, TURN_RADPS, -TURN_RADPS),
+    rates=((0.0, 1 / 300, 1 / 300), (1 / 40, 0.0, 1 / 400), (1 / 40, 1 / 400, 0.0)),
+    thin_rates=((0.0, 1 / 300, 1 / 300), (1 / 40, 0.0, 1 / 400), (1 / 40, 1 / 400, 0.0)),
+    start=(0.8, 0.1, 0.1),
+    velocity_sigma_mps=250.0,  # an airliner's cruise, on whichever axis it flies
+    climb_sigma_mps=10.0,  # 2,000 feet a minute
+    heights=Heights(8_000.0, 5_000.0, 60_000.0, 60_000.0),  # one sigma: 3 to 13 km, departure to cruise
+)
+
+MIXED = Models(
+    modes=(POWERED, COAST, REENTRY, LEVEL),
+    q=(*MISSILES.q, AIR.q[0]),
+    beta=(*MISSILES.beta, 0.0),
+    turn=(None, None, None, 0.0),
+    rates=(
+        (0.0, 1 / 40, 1 / 400, 1 / 400),
+        (1 / 5000, 0.0, 1 / 5000, 1 / 50_000),
+        (1 / 100, 1 / 100, 0.0, 1 / 1000),
+        (1 / 600, 1 / 50_000, 1 / 5000, 0.0),
+    ),
+    thin_rates=(
+        (0.0, 1 / 10, 0.0, 0.0),
+        (1e-7, 0.0, 0.0, 0.0),
+        (0.0, 1.0, 0.0, 0.0),
+        (0.0, 1.0, 0.0, 0.0),
+    ),
+    start=(0.5, 0.25, 0.1, 0.15),
+    heights=Heights(15_000.0, 15_000.0, 60_000.0, 60_000.0),  # aircraft first, missiles within a few sigma
+)
+
+MODEL_SETS = {"missiles": MISSILES, "air": AIR, "mixed": MIXED}
+"""The sets of models by the names that scenarios and configurations use."""
+
+
+def alone(mode: int) -> tuple[float, float, float | None]:
+    """Noise q, ballistic coefficient and turn of one of `sharing.messages.MODES`, the same in every set."""
+    models = next(m for m in MODEL_SETS.values() if mode in m.modes)
+    k = models.modes.index(mode)
+    return models.q[k], models.beta[k], models.turn[k]
 
 
 class FilterBank(Protocol):
     """What the tracker asks of a bank of filters.
 
-    Tracks are slots; plots are rows of range m, azimuth rad, elevation rad, with their sigmas.
+    Tracks are slots; plots are rows of range m, azimuth rad, elevation rad, with their sigmas. A range or an
+    elevation that was not measured has an infinite sigma.
     """
 
     @property
@@ -84,9 +155,20 @@ class FilterBank(Protocol):
         """Plots (k, 3) as ECEF positions (k, 3), m."""
 
     def start(
-        self, slot: int, t_ns: int, z: Floats, sigma: Floats, sensor: int, velocity_sigma_mps: float
+        self,
+        slot: int,
+        t_ns: int,
+        z: Floats,
+        sigma: Floats,
+        sensor: int,
+        velocity_sigma_mps: float,
+        climb_sigma_mps: float,
+        assumed: int,
     ) -> None:
-        """Begin a track at one plot, at rest within `velocity_sigma_mps`."""
+        """Begin a track at one plot, at rest within these sigmas (each horizontal axis; the vertical one).
+
+        The plot's component `assumed` (-1: none) was filled in, not measured.
+        """
 
     def drop(self, slot: int) -> None:
         """End a track."""
@@ -103,7 +185,9 @@ class FilterBank(Protocol):
     def gate(
         self, slots: Slots, rows: Slots, z: Floats, sigma: Floats, sensor: int, t_ns: int
     ) -> tuple[Floats, Floats]:
-        """Squared Mahalanobis distance and log-likelihood (per m rad²) of every pair at `t_ns`.
+        """Squared Mahalanobis distance and log-likelihood of every pair at `t_ns`.
+
+        A density of what was measured: per m rad², per m rad or per rad².
 
         Changes nothing: a plot that is not assigned leaves no trace in the tracks near it.
         """
@@ -149,6 +233,7 @@ def compiled(capacity: int, max_sensors: int, models: Models) -> FilterBank:
         models.negligible,
         models.drag_noise_s,
         np.array(models.thin_rates),
+        models.turn,
     )
 
 

@@ -5,7 +5,7 @@ Rules:
 - A plot that no track claims starts a *tentative* track.
 - M hits within the last N looks confirm it (`confirm_hits`, `confirm_looks`). A look is a hit, or a finished
   scan of a sensor that has hit the track before and should have seen it.
-- A tentative track that can no longer reach M of N is dropped.
+- A tentative track that can no longer reach M of N, or is not hit in time, is dropped.
 - A confirmed track without a hit for `coast_s` is *coasting*. It is dropped once its position is worthless
   (`lost_sigma_m`), once `misses` good looks in a row over `patience_s` found nothing, or below the ground.
 
@@ -29,6 +29,9 @@ class LifeRules:
 
     confirm_hits: int = 4
     confirm_looks: int = 6
+    scan_slack: float = 0.5
+    """A tentative track is dropped when not hit for N - M + 1 scans and this part of another: wherever it is
+    by its uncertain velocity, in the sector of a look or not."""
     coast_s: float = 12.0
     misses: int = 15
     patience_s: float = 30.0
@@ -49,6 +52,8 @@ class TrackTable:
         "misses",
         "nis",
         "last_scan",
+        "partial",
+        "due_ns",
     )
 
     def __init__(self, capacity: int, max_sensors: int) -> None:
@@ -63,6 +68,10 @@ class TrackTable:
         self.nis = np.zeros(capacity)
         self.last_scan = np.full((capacity, max_sensors), -1, np.int64)
         """Number of the last scan of every sensor that hit the track; -1: none."""
+        self.partial = np.zeros(capacity, np.bool_)
+        """Whether the newest hit left range or elevation out."""
+        self.due_ns = np.zeros(capacity, np.int64)
+        """By when a tentative track has to be hit again."""
         self.used = 0
 
     def checkpoint(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -91,6 +100,8 @@ class TrackTable:
         self.misses[slot] = 0
         self.nis[slot] = 0.0
         self.last_scan[slot] = -1
+        self.partial[slot] = False
+        self.due_ns[slot] = t_ns
         return slot
 
     def free(self, slot: int) -> None:
@@ -98,7 +109,13 @@ class TrackTable:
         self.status[slot] = FREE
 
     def hit(
-        self, slots: npt.NDArray[np.int32], t_ns: int, sensor: int, scan: int, nis: npt.NDArray[np.float64]
+        self,
+        slots: npt.NDArray[np.int32],
+        t_ns: int,
+        sensor: int,
+        scan: int,
+        nis: npt.NDArray[np.float64],
+        partial: bool = False,
     ) -> None:
         """The tracks were updated by a plot of this scan. Mostly it is one, so scalars are faster."""
         for slot, value in zip(slots.tolist(), nis.tolist(), strict=True):
@@ -109,6 +126,11 @@ class TrackTable:
             self.t_hit_ns[slot] = t_ns
             self.nis[slot] = value
             self.last_scan[slot, sensor] = scan
+            self.partial[slot] = partial
+
+    def expect(self, slots: npt.NDArray[np.int32], due_ns: int) -> None:
+        """The tracks have until `due_ns` for their next hit, or longer if they had."""
+        self.due_ns[slots] = np.maximum(self.due_ns[slots], due_ns)
 
     def miss(self, slots: npt.NDArray[np.int32]) -> None:
         """A scan that should have seen the tracks did not."""
@@ -139,9 +161,9 @@ class TrackTable:
         used[(used == CONFIRMED) & quiet] = COASTING
 
     def forsaken(self, t_ns: int, rules: LifeRules) -> npt.NDArray[np.int32]:
-        """Tracks that good looks keep missing, and those unseen for `lost_s`."""
+        """Tracks that good looks keep missing, those unseen for `lost_s`, and overdue tentative ones."""
         status, t_hit = self.status[: self.used], self.t_hit_ns[: self.used]
         missed = (self.misses[: self.used] >= rules.misses) & (t_hit < t_ns - int(rules.patience_s * S))
         gone = t_hit < t_ns - int(rules.lost_s * S)
-        tentative = (status == TENTATIVE) & (t_hit < t_ns - int(rules.patience_s * S))
+        tentative = (status == TENTATIVE) & (self.due_ns[: self.used] < t_ns)
         return np.flatnonzero((status != FREE) & (missed | gone | tentative)).astype(np.int32)

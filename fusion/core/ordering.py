@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sharing.messages import Detections, Floats, Scan, Site
+from fusion.core.heights import ELEVATION, NOTHING, RANGE
+from sharing.messages import Floats, Los, Measurement, Polar, Scan, Site
 
 FUTURE_NS = 2_000_000_000
 SITE, PLOTS, LOOK = range(3)
@@ -34,13 +35,18 @@ class SiteEntry:
 
 @dataclass(frozen=True, slots=True)
 class PlotsEntry:
-    """The plots of one scan that share one t_valid (one beam): `z` and `sigma` are (k, 3)."""
+    """The plots of one scan that share one t_valid (one beam): `z` and `sigma` are (k, 3).
+
+    Range m, azimuth rad, elevation rad; the component `missing` (`fusion.core.heights`) was not measured: its
+    sigma is infinite, its z is 0.
+    """
 
     key: Key
     sensor: int
     scan: int
     z: Floats
     sigma: Floats
+    missing: int = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class Buffer:
     _first_site_ns: dict[tuple[str, str], int] = field(default_factory=dict)
     _ids: dict[tuple[str, bytes], None] = field(default_factory=dict)
 
-    def add(self, message: Site | Scan | Detections, t_available_ns: int) -> str | None:
+    def add(self, message: Site | Scan | Measurement, t_available_ns: int) -> str | None:
         """Take a message in. Gives the cause of refusal, or None."""
         first, last = _span(message)
         if (message.originator, message.item_id) in self._ids:
@@ -94,7 +100,7 @@ class Buffer:
             return "full"
         return self._insert(message, first)
 
-    def _insert(self, message: Site | Scan | Detections, first_ns: int) -> str | None:
+    def _insert(self, message: Site | Scan | Measurement, first_ns: int) -> str | None:
         name = (message.originator, message.sensor)
         if isinstance(message, Site):
             if name not in self.sensors and self._sensors_of(message.originator) >= self.max_sensors:
@@ -135,7 +141,7 @@ class Buffer:
         return bisect_left(self.entries, t_ns + 1, key=_time)
 
 
-def _span(message: Site | Scan | Detections) -> tuple[int, int]:
+def _span(message: Site | Scan | Measurement) -> tuple[int, int]:
     """First and last time the message speaks of; an empty scan speaks of the moment it was sent."""
     if isinstance(message, Site):
         return message.t_valid_ns, message.t_valid_ns
@@ -146,7 +152,7 @@ def _span(message: Site | Scan | Detections) -> tuple[int, int]:
     return message.t_sent_ns, message.t_sent_ns
 
 
-def _entries(message: Site | Scan | Detections, sensor: int) -> list[Entry]:
+def _entries(message: Site | Scan | Measurement, sensor: int) -> list[Entry]:
     name, item = message.originator, message.item_id
     if isinstance(message, Site):
         return [SiteEntry((message.t_valid_ns, SITE, name, item, 0), sensor, message)]
@@ -155,19 +161,35 @@ def _entries(message: Site | Scan | Detections, sensor: int) -> list[Entry]:
     return _beams(message, sensor)
 
 
-def _beams(message: Detections, sensor: int) -> list[Entry]:
+def _beams(message: Measurement, sensor: int) -> list[Entry]:
     """A scan's plots, cut where t_valid changes."""
     order = np.argsort(message.t_valid_ns, kind="stable")
     times = message.t_valid_ns[order]
-    z = np.column_stack((message.range_m, message.azimuth_rad, message.elevation_rad))[order]
-    sigmas = (message.sigma_range_m, message.sigma_azimuth_rad, message.sigma_elevation_rad)
-    sigma = np.column_stack(sigmas)[order]
+    z, sigma, missing = _plots(message)
+    z, sigma = z[order], sigma[order]
     entries: list[Entry] = []
     start = 0
     while start < len(times):
         t_ns = int(times[start])
         end = bisect_right(times, t_ns)
         key = (t_ns, PLOTS, message.originator, message.item_id, start)
-        entries.append(PlotsEntry(key, sensor, message.scan, z[start:end], sigma[start:end]))
+        entries.append(PlotsEntry(key, sensor, message.scan, z[start:end], sigma[start:end], missing))
         start = end
     return entries
+
+
+def _plots(message: Measurement) -> tuple[Floats, Floats, int]:
+    """Plots (k, 3), their sigmas (k, 3), and which component the message does not have."""
+    nothing = np.zeros(len(message.t_valid_ns))
+    unknown = np.full(len(message.t_valid_ns), np.inf)
+    if isinstance(message, Los):
+        z = (nothing, message.azimuth_rad, message.elevation_rad)
+        sigmas = (unknown, message.sigma_azimuth_rad, message.sigma_elevation_rad)
+        return np.column_stack(z), np.column_stack(sigmas), RANGE
+    if isinstance(message, Polar):
+        z = (message.range_m, message.azimuth_rad, nothing)
+        sigmas = (message.sigma_range_m, message.sigma_azimuth_rad, unknown)
+        return np.column_stack(z), np.column_stack(sigmas), ELEVATION
+    z = (message.range_m, message.azimuth_rad, message.elevation_rad)
+    sigmas = (message.sigma_range_m, message.sigma_azimuth_rad, message.sigma_elevation_rad)
+    return np.column_stack(z), np.column_stack(sigmas), NOTHING

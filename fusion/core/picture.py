@@ -2,7 +2,7 @@
 
 Pictures hold confirmed and coasting tracks, in the order of their ids. Launch and impact points are worked
 out when a track is new, changes its status or mode, and every ten seconds; a `Painter` keeps them between,
-and of the launch points it keeps the surest.
+and of the launch points it keeps the surest. What flies like an aircraft has neither.
 The as-known and the settled picture have a painter each, since they see different states.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fusion.core.filters import COAST, POWERED, REENTRY
+from fusion.core.filters import COAST, LEVEL, POWERED, REENTRY
 from fusion.core.prediction import GroundPoint, Impact, PredictionRules, estimate_launch, predict_impact
 from fusion.core.tracker import Tracker
 from sharing.messages import Floats, Ints, Picture, S, floats, ints
@@ -48,7 +48,8 @@ class Painter:
         slots = slots[np.argsort(tracker.table.track_id[slots], kind="stable")]
         state, covariance, probability = tracker.bank.estimate_at(slots, t_ns)
         status = tracker.table.status[slots].astype(np.int64)
-        mode = np.argmax(probability, axis=1) if len(slots) else np.empty(0, np.int64)
+        modes = np.array(tracker.rules.models.modes, np.int64)
+        mode = modes[np.argmax(probability, axis=1)] if len(slots) else np.empty(0, np.int64)
         ids = tracker.table.track_id[slots]
         if self.rules is not None:
             hits = tracker.table.hits[slots]
@@ -98,6 +99,8 @@ class Painter:
             if basis[1] == POWERED and (known is None or launch is not None):
                 launch = _better(launch, estimate_launch(t_ns, state[row], covariance[row], rules))
             impact = None
+            if basis[1] >= LEVEL:
+                launch = None
             if basis[1] in (COAST, REENTRY):
                 impact = predict_impact(t_ns, state[row], covariance[row], rules)
             if impact is not None:

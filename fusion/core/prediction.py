@@ -35,6 +35,10 @@ class PredictionRules:
     launch_spread: float = 0.15
     launch_height_m: float = 150_000.0
     """No launch estimate for tracks first confirmed above this height."""
+    vague_m: float = 25_000.0
+    vague_mps: float = 500.0
+    """Root traces of the covariances of position and velocity beyond which a track says nothing of its ends.
+    So it is with lines of sight from one satellite, whose range is an assumption."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,12 @@ DEGREES = 180.0 / 3.141592653589793
 
 
 def predict_impact(t_ns: int, state: Floats, covariance: Floats, rules: PredictionRules) -> Impact | None:
-    """Impact of a track with ECEF `state` (6,) and `covariance` (6, 6) at `t_ns`; None when it stays up."""
+    """Impact of a track with ECEF `state` (6,) and `covariance` (6, 6) at `t_ns`.
+
+    None when it stays up (a satellite does), and for a vague track.
+    """
+    if vague(covariance, rules):
+        return None
     states, inverse_beta = _cubature(state, covariance, rules)
     t_fall, ground, reached, path = fall(
         states, inverse_beta, rules.step_s, rules.horizon_s, 0.0, rules.path_every
@@ -77,6 +86,13 @@ def predict_impact(t_ns: int, state: Floats, covariance: Floats, rules: Predicti
     path_lat, path_lon, _ = geodetic(path.reshape(-1, 3))
     track = np.stack((path_lat, path_lon), axis=-1) * DEGREES
     return Impact(point, track.reshape(count, -1, 2))
+
+
+def vague(covariance: Floats, rules: PredictionRules) -> bool:
+    """Whether a track of this covariance (6, 6) is too uncertain for any prediction."""
+    position = covariance[0, 0] + covariance[1, 1] + covariance[2, 2]
+    velocity = covariance[3, 3] + covariance[4, 4] + covariance[5, 5]
+    return bool(position > rules.vague_m * rules.vague_m or velocity > rules.vague_mps * rules.vague_mps)
 
 
 def _cubature(state: Floats, covariance: Floats, rules: PredictionRules) -> tuple[Floats, Floats]:
@@ -117,9 +133,11 @@ def estimate_launch(
 ) -> GroundPoint | None:
     """Launch point of a track in boost with ECEF `state` (6,) and `covariance` (6, 6) at `t_ns`.
 
-    Position and velocity errors are taken as isotropic. None for a track too high or not climbing: it says
-    nothing of its launch.
+    Position and velocity errors are taken as isotropic. None for a track too high, not climbing, or vague: it
+    says nothing of its launch.
     """
+    if vague(covariance, rules):
+        return None
     lat, lon, height = geodetic(np.ascontiguousarray(state[None, :3]))
     sin_lat, cos_lat, sin_lon, cos_lon = sin(lat)[0], cos(lat)[0], sin(lon)[0], cos(lon)[0]
     vx, vy, vz = state[3:].tolist()

@@ -12,16 +12,21 @@ import numpy.typing as npt
 
 from ext.geodesy import geodetic
 from fusion.core.association import AssociationRules, Pairs, associate, unassigned_cost
-from fusion.core.filters import FilterBank, FilterFactory, Models, place
-from fusion.core.lifecycle import CONFIRMED, TENTATIVE, LifeRules, TrackTable
+from fusion.core.filters import MODEL_SETS, FilterBank, FilterFactory, Models, place
+from fusion.core.heights import NOTHING, RANGE, fill_elevation, fill_range
+from fusion.core.lifecycle import COASTING, CONFIRMED, TENTATIVE, LifeRules, TrackTable
 from fusion.core.ordering import Entry, LookEntry, PlotsEntry
-from sharing.messages import S, Site
+from sharing.messages import Floats, S, Site
 
 Slots = npt.NDArray[np.int32]
+Plots = tuple[Floats, Floats]
+"""Plots and their sigmas, (k, 3) each: range m, azimuth rad, elevation rad."""
 
 LOOK_RANGE_FRACTION = 0.5
 """A scan's silence counts against a track only within this part of the range where 1 m² has 13 dB: there
 even 0.1 m² has a mean SNR of 15 dB."""
+RANGELESS_M = 1e6
+"""A sensor with a larger sigma of range measures none."""
 CARRY_NS = 10 * S
 """Tracks unseen for this long are brought to its multiples: steps stay short, the coarse gate small."""
 UNSEEN_NS = 3 * S
@@ -36,6 +41,17 @@ class TrackerRules:
     association: AssociationRules = field(default_factory=AssociationRules)
     life: LifeRules = field(default_factory=LifeRules)
 
+    @classmethod
+    def of(cls, models: str) -> "TrackerRules":
+        """The rules for one of `MODEL_SETS`. ValueError for another name.
+
+        An aircraft turns where it likes: two minutes unseen, its track says nothing any more.
+        """
+        if models not in MODEL_SETS:
+            raise ValueError(f"models = {models!r}: one of {', '.join(MODEL_SETS)}")
+        life = LifeRules(lost_s=120.0) if models == "air" else LifeRules()
+        return cls(models=MODEL_SETS[models], life=life)
+
 
 class Tracker:
     """Tracks of up to `capacity` objects seen by up to `max_sensors` sensors."""
@@ -46,7 +62,7 @@ class Tracker:
         self.table = TrackTable(capacity, max_sensors)
         self.sites: dict[int, tuple[int, Site]] = {}
         """By the buffer's sensor number: the bank's (in order of the first site), and the newest site."""
-        self._clutter_cost: dict[int, float] = {}
+        self._clutter_cost: dict[tuple[int, int], float] = {}
         self.turned_away = 0
         """Plots that found no free slot to start a track in. Not part of the state: it never goes back."""
 
@@ -71,29 +87,41 @@ class Tracker:
         else:
             number = self.sites.get(entry.sensor, (len(self.sites),))[0]
             self.sites[entry.sensor] = number, entry.site
-            self._clutter_cost.pop(entry.sensor, None)
+            for kind in [k for k in self._clutter_cost if k[0] == entry.sensor]:
+                del self._clutter_cost[kind]
             place(self.bank, number, entry.site)
 
     def _plots(self, entry: PlotsEntry) -> None:
         sensor, site = self.sites[entry.sensor]
-        pairs = self._candidates(entry, sensor, site)
+        filled = self._filled(entry, sensor, site)
+        pairs = self._candidates(entry, sensor, site, filled)
         rows = np.empty(0, np.int32)
         if len(pairs.rows):
             confirmed = self.table.status[pairs.slots] != TENTATIVE
-            rows, slots = associate(pairs, confirmed, self._cost_of_clutter(entry.sensor, site))
+            rows, slots = associate(pairs, confirmed, self._cost_of_clutter(entry, site))
             if len(rows):
-                self._update(entry, sensor, rows, slots)
+                self._update(entry, sensor, site, rows, slots)
         for row in range(len(entry.z)):
             if row not in rows:
-                self._start(entry, sensor, row)
+                self._start(entry, sensor, row, filled)
 
-    def _candidates(self, entry: PlotsEntry, sensor: int, site: Site) -> Pairs:
+    def _filled(self, entry: PlotsEntry, sensor: int, site: Site) -> Plots:
+        """The plots with a guess in the place of what was not measured."""
+        plots, heights, t_ns = (entry.z, entry.sigma), self.rules.models.heights, entry.key[0]
+        if entry.missing == NOTHING:
+            return plots
+        if entry.missing == RANGE:
+            return fill_range(self.bank, sensor, t_ns, plots, heights)
+        return fill_elevation(self.bank, sensor, t_ns, plots, site.elevation_min_rad, heights)
+
+    def _candidates(self, entry: PlotsEntry, sensor: int, site: Site, filled: Plots) -> Pairs:
         """Pairs inside the gate, of tracks new to this scan."""
         t_ns = entry.key[0]
-        angle = np.maximum(entry.sigma[:, 1], entry.sigma[:, 2])
+        z, sigma = filled
+        angle = np.maximum(sigma[:, 1], sigma[:, 2])
         bias = max(site.bias_sigma_azimuth_rad, site.bias_sigma_elevation_rad)
-        spread = entry.sigma[:, 0] + site.bias_sigma_range_m + entry.z[:, 0] * (angle + bias)
-        rows, slots = self.bank.reach(t_ns, self.bank.positions(entry.z, sensor, t_ns), spread)
+        spread = sigma[:, 0] + site.bias_sigma_range_m + z[:, 0] * (angle + bias)
+        rows, slots = self.bank.reach(t_ns, self.bank.positions(z, sensor, t_ns), spread)
         if len(slots):
             fresh = self.table.last_scan[slots, sensor] != entry.scan
             rows, slots = rows[fresh], slots[fresh]
@@ -102,24 +130,38 @@ class Tracker:
         d2, log_likelihood = self.bank.gate(slots, rows, entry.z, entry.sigma, sensor, t_ns)
         return Pairs(rows, slots, log_likelihood).where(d2 <= self.rules.association.gate_d2)
 
-    def _update(self, entry: PlotsEntry, sensor: int, rows: Slots, slots: Slots) -> None:
+    def _update(self, entry: PlotsEntry, sensor: int, site: Site, rows: Slots, slots: Slots) -> None:
         self.bank.predict(slots, entry.key[0])
         nis = self.bank.update(slots, rows, entry.z, entry.sigma, sensor)
-        self.table.hit(slots, entry.key[0], sensor, entry.scan, nis)
+        self.table.hit(slots, entry.key[0], sensor, entry.scan, nis, entry.missing != NOTHING)
+        self.table.expect(slots, self._due(entry.key[0], site))
         self.table.promote(slots, self.rules.life)
 
-    def _start(self, entry: PlotsEntry, sensor: int, row: int) -> None:
+    def _due(self, t_ns: int, site: Site) -> int:
+        """By when a tentative track hit at `t_ns` has to be hit again: M of N leaves N - M misses."""
+        life = self.rules.life
+        scans = life.confirm_looks - life.confirm_hits + 1
+        return t_ns + round((scans + life.scan_slack) * site.scan_s * S)
+
+    def _start(self, entry: PlotsEntry, sensor: int, row: int, filled: Plots) -> None:
         t_ns, _, _, item_id, first_row = entry.key
         slot = self.table.claim(track_id(item_id, first_row + row), t_ns)
         if slot is None:
             self.turned_away += 1
             return
         self.table.last_scan[slot, sensor] = entry.scan
-        sigma = self.rules.models.velocity_sigma_mps
-        self.bank.start(slot, t_ns, entry.z[row], entry.sigma[row], sensor, sigma)
+        self.table.partial[slot] = entry.missing != NOTHING
+        self.table.due_ns[slot] = self._due(t_ns, self.sites[entry.sensor][1])
+        models, (z, sigma) = self.rules.models, filled
+        across, climb = models.velocity_sigma_mps, models.climb_sigma_mps
+        self.bank.start(slot, t_ns, z[row], sigma[row], sensor, across, climb, entry.missing)
 
     def _look(self, entry: LookEntry) -> None:
-        """Score the silence of a finished scan on the tracks that it should have seen."""
+        """Score the silence of a finished scan on the tracks that it should have seen.
+
+        A sensor without range sees a missile while it burns: when it no longer does, the burn may be over,
+        and only tentative tracks are doubted for it.
+        """
         if entry.sensor not in self.sites or not self.table.used:
             return
         sensor, site = self.sites[entry.sensor]
@@ -127,6 +169,8 @@ class Tracker:
         last = self.table.last_scan[: self.table.used, sensor]
         if not ((last >= 0) & (last != look.scan)).any():
             return
+        rangeless = site.sigma_range_m > RANGELESS_M
+        seen_m = look.range_max_m if rangeless else LOOK_RANGE_FRACTION * site.range_13db_m
         slots, _ = self.bank.covered(
             sensor,
             entry.key[0],
@@ -134,10 +178,11 @@ class Tracker:
             look.azimuth_width_rad,
             look.elevation_min_rad,
             look.elevation_max_rad,
-            min(look.range_max_m, LOOK_RANGE_FRACTION * site.range_13db_m),
+            min(look.range_max_m, seen_m),
         )
         last = self.table.last_scan[slots, sensor]
-        missed = slots[(last >= 0) & (last != look.scan)]
+        doubted = self.table.status[slots] == TENTATIVE if rangeless else True
+        missed = slots[(last >= 0) & (last != look.scan) & doubted]
         if len(missed):
             self.table.miss(missed)
             self._drop(self.table.hopeless(missed, self.rules.life))
@@ -152,9 +197,13 @@ class Tracker:
             self.bank.carry(live[self.table.t_hit_ns[live] <= t_ns - CARRY_NS], t_ns)
 
     def _lost(self, t_ns: int) -> Slots:
-        """Unseen tracks whose predicted position is worthless or below the ground."""
+        """Unseen tracks whose predicted position is worthless or below the ground.
+
+        One that was seen without range or height is as vague as that from the start: it has until it coasts.
+        """
         live = self.live()
-        unseen = live[self.table.t_hit_ns[live] < t_ns - UNSEEN_NS]
+        waits = self.table.partial[live] & (self.table.status[live] != COASTING)
+        unseen: Slots = live[(self.table.t_hit_ns[live] < t_ns - UNSEEN_NS) & ~waits]
         if not len(unseen):
             return unseen
         state, covariance, _ = self.bank.estimate_at(unseen, t_ns)
@@ -172,11 +221,12 @@ class Tracker:
             self.bank.drop(slot)
             self.table.free(slot)
 
-    def _cost_of_clutter(self, sensor: int, site: Site) -> float:
-        cost = self._clutter_cost.get(sensor)
+    def _cost_of_clutter(self, entry: PlotsEntry, site: Site) -> float:
+        kind = (entry.sensor, entry.missing)
+        cost = self._clutter_cost.get(kind)
         if cost is None:
-            cost = unassigned_cost(site, self.rules.association)
-            self._clutter_cost[sensor] = cost
+            cost = unassigned_cost(site, self.rules.association, entry.missing)
+            self._clutter_cost[kind] = cost
         return cost
 
 

@@ -1,6 +1,6 @@
 """A node's TOML, typed (see configs/daemon/node.toml)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -29,7 +29,8 @@ class Publish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything a node is told.
 
-    `regions` are paths of GeoJSON files; `metadata` goes into the recording as it stands; `niceness` is
+    `regions` are paths of GeoJSON files; `models` the motion models of its tracks (`fusion.core.filters`:
+    missiles, aircraft, or both); `metadata` goes into the recording as it stands; `niceness` is
     added to the process's own (a node catches up after a pause, a publisher's pause is everybody's).
     """
 
@@ -41,6 +42,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partners: tuple[Partner, ...] = ()
     publish: Publish | None = None
     regions: tuple[str, ...] = ()
+    models: Literal["missiles", "air", "mixed"] = "missiles"
     horizon_s: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 30
     updates: bool = True
     niceness: Annotated[int, msgspec.Meta(ge=0, le=19)] = 0

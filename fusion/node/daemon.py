@@ -18,6 +18,7 @@ from pathlib import Path
 
 from fusion.core.engine import Core, CoreConfig
 from fusion.core.events import Peek, Picture, Received, Refused, Tick, Update, Warning
+from fusion.core.tracker import TrackerRules
 from fusion.node.config import NodeConfig
 from fusion.node.latency import Latency
 from fusion.node.pictures import Pictures
@@ -60,7 +61,8 @@ def main(config: str, check: bool = False) -> int:
         directory.require(_peers(settings))
         hub = Hub(load_pair(settings.keys.secret), directory)
         regions = tuple(region for path in settings.regions for region in load_regions(path))
-        core = Core(CoreConfig(settings.nation, regions, horizon_s=settings.horizon_s))
+        rules = TrackerRules.of(settings.models)
+        core = Core(CoreConfig(settings.nation, regions, horizon_s=settings.horizon_s, tracker=rules))
         if check:
             print(f"{config}: ok")
             return

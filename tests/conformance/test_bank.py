@@ -6,17 +6,20 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from ext import assignment, geodesy, linalg, motion
-from fusion.core.filters import Models, compiled
-from fusion.reference import FilterpyBank, acceleration, derivative
+from ext.bank import TrackBank
+from fusion.core.filters import MODEL_SETS, compiled
+from fusion.reference import FilterpyBank
+from fusion.reference.motion import Motion
 from tests.conformance.world import Radar, S, offset, scaled, site, state
 
-MODELS = Models()
+LEFT_OUT = (None, 0, 2)  # of the plots of three radars: nothing, range, elevation
 
 
-@pytest.fixture
-def banks():
-    """A compiled and a reference bank with the core's motion models."""
-    return compiled(12, 4, MODELS), FilterpyBank.of(12, 4, MODELS)
+@pytest.fixture(params=MODEL_SETS)
+def banks(request):
+    """A compiled and a reference bank with one of the core's sets of motion models."""
+    models = MODEL_SETS[request.param]
+    return compiled(12, 4, models), FilterpyBank.of(12, 4, models)
 
 
 def both_close(banks, slots, *, states=1e-7, covariances=1e-8):
@@ -38,13 +41,17 @@ def test_the_two_banks_agree_over_a_session(banks) -> None:
     slots = np.array([0, 3, 7, 8, 11], np.int32)
     for bank in banks:
         for slot, x in zip(slots, truth, strict=True):
-            bank.start(int(slot), 0, radars[0].measure(x[:3], 0.0), sigma[0], 0, 2500.0)
+            assumed = (-1, 0, 2)[slot % 3]
+            bank.start(int(slot), 0, radars[0].measure(x[:3], 0.0), sigma[0], 0, 2500.0, 100.0, assumed)
     rows = np.arange(5, dtype=np.int32)
     for step in range(1, 31):
         t, sensor = step * 0.8 + 3.0 * (step > 20), step % 3
         for i, x in enumerate(truth):
             truth[i] = motion.step(x[None], np.array([1 / 4000.0]), 0.8 + 3.0 * (step == 21))[0][0]
         z = np.array([radars[sensor].measure(x[:3] + rng.normal(0, 30, 3), t) for x in truth])
+        sigma = np.tile([30.0, 1e-3, 1e-3], (5, 1))
+        if LEFT_OUT[sensor] is not None and step > 10:
+            sigma[:, LEFT_OUT[sensor]] = np.inf
         picked = np.sort(rng.permutation(5)[: rng.integers(1, 6)])
         seen, plots = slots[picked], rows[picked]
         t_ns = round(t * S)
@@ -69,20 +76,74 @@ def test_the_two_banks_agree_over_a_session(banks) -> None:
     assert later[0][0] == pytest.approx(later[1][0], rel=1e-7)
 
 
-def test_transition_is_the_derivative_of_the_step() -> None:
+@pytest.mark.parametrize(
+    "motion_of", [Motion(0), Motion(0, 1 / 2000), Motion(0, turn=0.0), Motion(0, turn=0.05)]
+)
+def test_transition_is_the_derivative_of_the_step(motion_of) -> None:
     rng = np.random.default_rng(8)
-    for inverse_beta in (0.0, 1 / 2000):
-        x = state(rng, site(rng), (4e4, 8e4))
-        nudges = np.diag([10.0] * 3 + [0.1] * 3)
-        numeric = np.empty((6, 6))
-        for i, nudge in enumerate(nudges):
-            pair = motion.step(np.array([x + nudge, x - nudge]), np.full(2, inverse_beta), 1.0)[0]
-            numeric[:, i] = (pair[0] - pair[1]) / (2 * nudge[i])
-        phi = motion.step(x[None], np.array([inverse_beta]), 1.0)[1][0]
-        assert phi == pytest.approx(numeric, abs=2e-5)  # the third order
-        flow = [np.append(v[3:], acceleration(v, 1.0, inverse_beta)) for n in nudges for v in (x + n, x - n)]
-        rates = np.array([(flow[2 * i] - flow[2 * i + 1]) / (2 * nudges[i, i]) for i in range(6)]).T
-        assert derivative(x, 1.0, inverse_beta) == pytest.approx(rates, abs=2e-8)
+    level = motion_of.turn is not None
+    constant = motion_of.turn if level else motion_of.inverse_beta
+    x = state(rng, site(rng), (4e4, 8e4))
+    nudges = np.diag([10.0] * 3 + [0.1] * 3)
+    numeric = np.empty((6, 6))
+    for i, nudge in enumerate(nudges):
+        pair = motion.step(np.array([x + nudge, x - nudge]), np.full(2, constant), 1.0, level)[0]
+        numeric[:, i] = (pair[0] - pair[1]) / (2 * nudge[i])
+    phi = motion.step(x[None], np.array([constant]), 1.0, level)[1][0]
+    turned = (motion_of.turn or 0.0) ** 2 / 5
+    assert phi == pytest.approx(numeric, abs=2e-5 + turned)  # the third order
+    flow = [motion_of.flow(v, 1.0) for n in nudges for v in (x + n, x - n)]
+    rates = np.array([(flow[2 * i] - flow[2 * i + 1]) / (2 * nudges[i, i]) for i in range(6)]).T
+    assert motion_of.derivative(x, 1.0) == pytest.approx(rates, abs=2e-8)
+
+
+def flown(x, turn, seconds):
+    """An aircraft's state after so many steps of one second."""
+    for _ in range(seconds):
+        x = motion.step(x[None], np.array([turn]), 1.0, True)[0][0]
+    return x
+
+
+def level_state(lat_deg, height_m, speed_mps, climb_mps=0.0):
+    """An aircraft's state, flying east."""
+    position = np.array(pymap3d.geodetic2ecef(lat_deg, 135.0, height_m))
+    return np.concatenate([position, pymap3d.enu2uvw(speed_mps, 0.0, climb_mps, lat_deg, 135.0)])
+
+
+def test_level_flight_goes_round_the_earth_at_its_height_and_speed() -> None:
+    start = level_state(0.0, 8_000.0, 240.0)  # the equator: an ellipsoid's only circle
+    end = flown(start, 0.0, 3600)
+    _, east, height = pymap3d.ecef2geodetic(*end[:3])
+    assert height == pytest.approx(8_000.0, abs=1.0)
+    assert np.linalg.norm(end[3:]) == pytest.approx(240.0, abs=1e-3)
+    way = np.radians(east - 135.0) * 6_378_137.0
+    assert way == pytest.approx(240.0 * 3600 * 6_378_137.0 / 6_386_137.0, rel=1e-6)
+
+
+def test_a_turn_closes_its_circle_to_the_left() -> None:
+    start = level_state(0.0, 8_000.0, 150.0)
+    quarter = flown(start, np.pi / 120, 60)  # 1.5° a second: 90° in a minute
+    assert pymap3d.uvw2enu(*quarter[3:], 0.0, 135.0)[1] == pytest.approx(150.0, abs=0.5)  # now north
+    whole = flown(quarter, np.pi / 120, 180)
+    assert np.linalg.norm(whole[:3] - start[:3]) < 20.0
+
+
+def test_height_and_climb_come_back_and_their_noise_stays_bounded() -> None:
+    """White noise q makes of a damped oscillator's height √(q T³/4), of its climb √(q T/4), T = 500 s."""
+    bank = TrackBank(1, 1, [1.0], [0.0], [[0.0]], turn=[0.0])
+    slot, x = np.zeros(1, np.int32), level_state(0.0, 12_000.0, 0.0)
+    bank.start_state(0, 0, x, np.eye(6))
+    found = {}
+    for t_s in (60, 500, 6000):
+        state_, p, _ = bank.estimate_at(slot, t_s * S)
+        up = state_[0, :3] / np.linalg.norm(state_[0, :3])
+        height = pymap3d.ecef2geodetic(*state_[0, :3])[2]
+        found[t_s] = (height, np.sqrt(up @ p[0, :3, :3] @ up), np.sqrt(up @ p[0, 3:, 3:] @ up))
+    assert found[60][0] == pytest.approx(12_000.0, abs=40.0)  # slow: a cruise is left alone
+    assert found[500][0] == pytest.approx(8_000.0 + 4_000.0 * 2 / np.e, abs=20.0)
+    assert found[6000][0] == pytest.approx(8_000.0, abs=5.0)
+    assert found[6000][1] == pytest.approx(np.sqrt(500.0**3 / 4), rel=0.02)
+    assert found[6000][2] == pytest.approx(np.sqrt(500.0 / 4), rel=0.02)
 
 
 def test_fall_ends_on_the_ellipsoid_and_does_not_hang_on_the_step() -> None:

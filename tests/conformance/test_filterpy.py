@@ -11,51 +11,53 @@ from filterpy.kalman import ExtendedKalmanFilter, IMMEstimator
 from ext.bank import TrackBank
 from ext.kalman import ekf_step
 from fusion.reference import FilterpyBank, Mode
+from fusion.reference.motion import Motion
 from tests.conformance.world import Radar, S, covariance, offset, scaled, site, state
 
 CASES = 1000
 SLOT = np.zeros(1, np.int32)
 SIGMA = np.array([[25.0, 8e-4, 9e-4]])
+LEFT_OUT = {"nothing": [], "range": [0], "elevation": [2]}
 
 
-def joint_update(x, p, z, radar, t_s):
-    """One filterpy EKF update with the whole plot, no biases; the angle's residual is wrapped."""
+def joint_update(x, p, z, sigma, radar, t_s):
+    """One filterpy EKF update with all measured components of a plot at once, no biases."""
     bank = FilterpyBank(1, 1, [0.0], [0.0], [[0.0]])
     radar.place(bank)
-    h, jacobian = bank.places[0].measure(x[:3], round(t_s * S))
-    rows = np.hstack([jacobian, np.zeros((3, 3))])
-    ekf = ExtendedKalmanFilter(dim_x=6, dim_z=3)
-    ekf.x, ekf.P, ekf.R = x.copy(), p.copy(), np.diag(SIGMA[0] ** 2)
-
-    def residual(a, b):
-        d = a - b
-        d[1] = (d[1] + np.pi) % (2 * np.pi) - np.pi
-        return d
-
-    ekf.update(z, lambda _: rows, lambda _: h, residual=residual)
+    spread = float(np.sqrt(np.trace(p[:3, :3])))
+    nu, jacobian = bank.places[0].linearise(x[:3], spread, z, sigma, round(t_s * S))
+    seen = np.isfinite(sigma)
+    rows = np.hstack([jacobian, np.zeros((3, 3))])[seen]
+    ekf = ExtendedKalmanFilter(dim_x=6, dim_z=int(seen.sum()))
+    ekf.x, ekf.P, ekf.R = x.copy(), p.copy(), np.diag(sigma[seen] ** 2)
+    ekf.update(nu[seen], lambda _: rows, lambda _: np.zeros(int(seen.sum())))
     return ekf.x, ekf.P
 
 
-def test_predict_and_update_equal_filterpys_joint_ekf() -> None:
+@pytest.mark.parametrize("left_out", LEFT_OUT)
+def test_predict_and_update_equal_filterpys_joint_ekf(left_out: str) -> None:
     rng = np.random.default_rng(1)
+    sigma = SIGMA.copy()
+    sigma[0, LEFT_OUT[left_out]] = np.inf
     for _ in range(CASES):
         ground, dt = site(rng), rng.uniform(0.1, 5)
         radar = Radar.random(rng, ground, bias=False)
         x, p, q = state(rng, ground), covariance(rng), 10 ** rng.uniform(-4, 3)
-        beta = rng.choice([0.0, 1000.0])
-        bank = TrackBank(1, 1, [q], [beta], [[0.0]])
+        beta, turn = [(0.0, None), (1000.0, None), (0.0, 0.0), (0.0, rng.uniform(-0.1, 0.1))][rng.integers(4)]
+        bank = TrackBank(1, 1, [q], [beta], [[0.0]], turn=[turn])
         radar.place(bank)
         bank.start_state(0, 0, x, p)
         bank.predict(SLOT, round(dt * S))
-        mode = Mode(x, p, q, 1 / beta if beta else 0.0, 0.0)
+        mode = Mode(x, p, Motion(q, 1 / beta if beta else 0.0, 0.0, turn))
         mode.dt = round(dt * S) / 1e9
         mode.predict()
         got_x, got_p, _ = bank.estimate(SLOT)
         assert offset(got_x[0], mode.x, mode.P) < 1e-10
         assert scaled(got_p[0], mode.P) < 1e-10
         z = radar.measure(mode.x[:3] + rng.normal(0, 100, 3), mode.dt)
-        bank.update(SLOT, SLOT, z[None], SIGMA, 0)
-        want_x, want_p = joint_update(mode.x, mode.P, z, radar, mode.dt)
+        z[LEFT_OUT[left_out]] = 0.0
+        bank.update(SLOT, SLOT, z[None], sigma, 0)
+        want_x, want_p = joint_update(mode.x, mode.P, z, sigma[0], radar, mode.dt)
         got_x, got_p, _ = bank.estimate(SLOT)
         assert scaled(got_p[0], want_p) < 1e-10
         assert offset(got_x[0], want_x, want_p) < 1e-8  # doubles resolve 1e-9 m at 6e6 m
@@ -100,7 +102,7 @@ def test_mixing_equals_filterpys_imm_with_an_asymmetric_matrix() -> None:
         modes = []
         for k, (q, beta) in enumerate([(900.0, 0.0), (0.05, 0.0), (20.0, 1 / 3000)]):
             mode_x, mode_p = bank.mode_estimate(SLOT, k)
-            modes.append(Mode(mode_x[0], mode_p[0], q, beta, 0.0))
+            modes.append(Mode(mode_x[0], mode_p[0], Motion(q, beta)))
             modes[-1].dt = 1.5
         chance = (rates * 1.5 + np.eye(3)) / (1 + rates.sum(1, keepdims=True) * 1.5)
         imm = IMMEstimator(modes, mu[0], chance)

@@ -150,6 +150,68 @@ def test_the_azimuth_wraps(azimuth: float, error: float) -> None:
     assert d2[0] == pytest.approx(error**2 / (2 * 1e-3**2), rel=1e-5, abs=1e-6)
 
 
+@settings(max_examples=25, deadline=None)
+@given(seeds, st.sampled_from([0, 2]))
+def test_what_is_not_measured_changes_nothing(seed: int, missing: int) -> None:
+    """Whatever stands in the place of a missing component; and one that is all but missing is like it."""
+    rng = np.random.default_rng(seed)
+    bank, radars, truth = made(rng, 6)
+    slots = np.arange(6, dtype=np.int32)
+    for step in range(1, 6):
+        look(bank, radars[step % 3], step % 3, truth, slots, float(step))
+    z = np.array([radars[1].measure(x[:3] + x[3:] * 6.0, 6.0) for x in truth])
+    bank.predict(slots, 6 * S)
+    sigma = SIGMA[:6].copy()
+    sigma[:, missing] = np.inf
+    other = z.copy()
+    other[:, missing] = rng.uniform(-1, 1, 6)
+    for a, b in zip(
+        bank.gate(slots, slots, z, sigma, 1), bank.gate(slots, slots, other, sigma, 1), strict=True
+    ):
+        assert np.array_equal(a, b)
+    huge = sigma.copy()
+    huge[:, missing] = 1e13
+    banks = [bank.copy() for _ in range(3)]
+    nis = [banks[0].update(slots, slots, z, sigma, 1), banks[1].update(slots, slots, other, sigma, 1)]
+    assert np.array_equal(nis[0], nis[1])
+    rough = banks[2].update(slots, slots, z, huge, 1)
+    assert rough * 3 == pytest.approx(nis[0] * 2, rel=1e-6)
+    assert banks[2].estimate(slots)[0] == pytest.approx(banks[0].estimate(slots)[0], rel=1e-9)
+    for a, b in zip(banks[0].estimate(slots), banks[1].estimate(slots), strict=True):
+        assert np.array_equal(a, b)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seeds)
+def test_a_plot_beside_a_vague_track_puts_it_there(seed: int) -> None:
+    """A track 60 km vague along a line of sight, 60 km off: one plot of a radar far away decides.
+
+    Linearised at the track the arcs of its measurement would be kilometres off.
+    """
+    rng = np.random.default_rng(seed)
+    ground = site(rng)
+    bank = TrackBank(1, 1, [0.01], [0.0], [[0.0]])
+    radar = Radar.random(rng, ground, bias=False)
+    radar.place(bank)
+    x = state(rng, ground)
+    line = rng.normal(size=3)
+    line /= np.linalg.norm(line)
+    p = np.eye(6) * 2000.0**2
+    p[:3, :3] += 60_000.0**2 * np.outer(line, line)
+    off = x.copy()
+    off[:3] += 60_000.0 * line
+    bank.start_state(0, 0, off, p)
+    slot = np.zeros(1, np.int32)
+    z = radar.measure(x[:3], 0.0)[None]
+    d2, _ = bank.gate(slot, slot, z, SIGMA[:1].copy(), 0)
+    assert d2[0] < 4.0
+    bank.update(slot, slot, z, SIGMA[:1].copy(), 0)
+    got, covariance_, _ = bank.estimate(slot)
+    error = got[0, :3] - x[:3]
+    assert error @ np.linalg.solve(covariance_[0, :3, :3], error) < 4.0
+    assert np.sqrt(np.trace(covariance_[0, :3, :3])) < 1e-3 * 2.0 * z[0, 0]
+
+
 def test_doors_refuse_what_the_kernels_would_trust() -> None:
     bank, _, truth = made(np.random.default_rng(5), 2)
     slot, z, sigma = np.zeros(1, np.int32), np.array([[3e5, 0.0, 0.5]]), SIGMA[:1].copy()
@@ -159,6 +221,11 @@ def test_doors_refuse_what_the_kernels_would_trust() -> None:
         "before": lambda: bank.predict(slot, -1),
         "finite": lambda: bank.gate(slot, slot, z * np.nan, sigma, 0),
         "positive": lambda: bank.gate(slot, slot, z, 0 * sigma, 0),
+        "must be positive": lambda: bank.gate(slot, slot, z, np.nan * sigma, 0),
+        "azimuth and one": lambda: bank.gate(slot, slot, z, np.array([[30.0, np.inf, 1e-3]]), 0),
+        "must be finite": lambda: bank.update(slot, slot, z, np.array([[np.inf, 1e-3, np.inf]]), 0),
+        "is not finite": lambda: bank.start(5, 0, z[0], [30.0, 1e-3, np.inf], 0, 100.0),
+        "turn:": lambda: TrackBank(8, 1, [1.0], [100.0], [[0]], turn=[0.1]),
         "rows": lambda: bank.gate(slot, slot + 1, z, sigma, 0),
         "no site": lambda: bank.update(slot, slot, z, sigma, 3),
         "twice": lambda: bank.update(np.zeros(2, np.int32), np.zeros(2, np.int32), z, sigma, 0),

@@ -25,81 +25,17 @@ import numpy.typing as npt
 from filterpy.kalman import ExtendedKalmanFilter, IMMEstimator
 from scipy.special import logsumexp
 
+from fusion.reference.motion import Motion, drag_rate, height_m
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 
-GM, A, F, J2, OMEGA = 3.986004418e14, 6378137.0, 1.0 / 298.257223563, 1.08262982e-3, 7.292115e-5
-Z = np.array([0.0, 0.0, 1.0])
-SPIN = np.cross(np.eye(3), OMEGA * Z)  # SPIN @ v = OMEGA Z x v
 LONGEST_STEP_S = 5.0
-INNERMOST_M = 5e6
 A_MAX_MPS2 = 100.0
-LOG_DENSITY = np.polynomial.Polynomial(
-    (0.2329879964623152, -9.548367767734414, -13.057418361630011, -88.94378865088329, 458.9640020395871,
-     -803.9824735729071, 665.8654869184628, -264.53687965896125, 40.6027658943663)
-)  # fmt: skip
-"""ln ρ (kg/m³) by the height in 100 km: US Standard Atmosphere 1976 within 3.1 % up to 150 km."""
-
-
 THIN_AIR_M = 110_000.0
 """Above this height a bank's `thin_rates` hold."""
-
-
-def height_m(r: Floats) -> float:
-    """Height over the ellipsoid, along the radius, to the second order of the flattening."""
-    s2 = (r[2] / radius_m(r)) ** 2
-    return float(radius_m(r) - A * (1 - F * s2 - 1.5 * F * F * s2 * (1 - s2)))
-
-
-def density(r: Floats) -> tuple[float, float]:
-    """Air density (kg/m³) at r, and its logarithm's derivative by height (1/m)."""
-    h = height_m(r) / 1e5
-    inside = min(max(h, -0.02), 1.5)
-    rate = LOG_DENSITY.deriv()(inside)
-    value = LOG_DENSITY(inside) + rate * (max(h, -0.02) - inside)
-    return float(np.exp(value)), float(rate * 1e-5 if h > -0.02 else 0.0)
-
-
-def radius_m(r: Floats) -> float:
-    """Distance from the Earth's centre; INNERMOST_M at least, so that no track runs away within the Earth."""
-    return max(float(np.linalg.norm(r)), INNERMOST_M)
-
-
-def drag_rate(x: Floats, h: float, inverse_beta: float) -> float:
-    """Rate ½ρ/β |v|, 1/s, at which drag slows a state; 1/h at most, for a step of h seconds to be stable."""
-    return min(0.5 * density(x[:3])[0] * inverse_beta * float(np.linalg.norm(x[3:])), 1 / h)
-
-
-def acceleration(x: Floats, h: float, inverse_beta: float) -> Floats:
-    """Acceleration (3) of a state (6) during a step of h seconds: gravity with J2, rotating frame, drag."""
-    r, v = x[:3], x[3:]
-    d = radius_m(r)
-    k = 1.5 * J2 * (A / d) ** 2
-    gravity = -GM / d**3 * ((1 + k * (1 - 5 * (r[2] / d) ** 2)) * r + 2 * k * r[2] * Z)
-    return np.asarray(gravity - SPIN @ (SPIN @ r) - 2 * SPIN @ v - drag_rate(x, h, inverse_beta) * v)
-
-
-def derivative(x: Floats, h: float, inverse_beta: float) -> Floats:
-    """Derivative (6, 6) of the motion (velocity, acceleration) by the state."""
-    r, v = x[:3], x[3:]
-    d, speed = radius_m(r), max(float(np.linalg.norm(v)), 1e-6)
-    s, k = r[2] / d, 1.5 * J2 * (A / d) ** 2
-    grad_s = (Z - s * r / d) / d
-    grad_k = -2 * k * r / d**2
-    f = 1 + k * (1 - 5 * s * s)
-    grad_f = (1 - 5 * s * s) * grad_k - 10 * k * s * grad_s
-    inside = f * r + 2 * k * r[2] * Z
-    grad_inside = f * np.eye(3) + np.outer(r, grad_f) + 2 * np.outer(Z, r[2] * grad_k + k * Z)
-    by_r = -GM / d**3 * (grad_inside - 3 * np.outer(inside, r) / d**2) - SPIN @ SPIN
-    rho, slope = density(r)
-    up = r / d + A * (2 * F * s + 1.5 * F * F * (2 * s - 4 * s**3)) * grad_s
-    half = 0.5 * rho * inverse_beta
-    if half * speed * h < 1:
-        by_r -= half * slope * speed * np.outer(v, up)
-        by_v = -2 * SPIN - half * (speed * np.eye(3) + np.outer(v, v) / speed)
-    else:
-        by_v = -2 * SPIN - np.eye(3) / h
-    return np.block([[np.zeros((3, 3)), np.eye(3)], [by_r, by_v]])
+VAGUE = 0.01
+"""A state whose position is vaguer than this part of the range is not what a plot is linearised at."""
 
 
 def wrap(angle: float) -> float:
@@ -130,6 +66,22 @@ class Place:
         local = np.array([[e / d, n / d, u / d], [n / g**2, -e / g**2, 0], by_elevation])
         return np.array([d, np.arctan2(e, n), np.arctan2(u, g)]), local @ self.enu
 
+    def linearise(
+        self, r: Floats, sigma_m: float, z: Floats, sigma: Floats, t_ns: int
+    ) -> tuple[Floats, Floats]:
+        """Innovation (3) of a plot, and the rows (3, 3), for a position r known to `sigma_m`.
+
+        Linearised at r, or, where that is vague, at the plot; what it does not measure is taken from r.
+        """
+        h, jacobian = self.measure(r, t_ns)
+        pivot = r
+        if sigma_m > VAGUE * h[0]:
+            pivot = self.locate(np.where(np.isfinite(sigma), z, h), t_ns)[0]
+            h, jacobian = self.measure(pivot, t_ns)
+        nu = z - h
+        nu[1] = wrap(nu[1])
+        return nu - jacobian @ (r - pivot), jacobian
+
     def locate(self, z: Floats, t_ns: int) -> tuple[Floats, Floats]:
         """ECEF position of a plot (3), and its derivative (3, 3) by range, azimuth, elevation."""
         (sa, se), (ca, ce) = np.sin(z[1:]), np.cos(z[1:])
@@ -142,34 +94,33 @@ class Place:
 class Mode(ExtendedKalmanFilter):
     """One motion model of one track: filterpy's filter, whose `predict` moves by `dt` seconds."""
 
-    def __init__(self, x: Floats, p: Floats, q: float, inverse_beta: float, drag_noise_s: float) -> None:
+    def __init__(self, x: Floats, p: Floats, motion: Motion) -> None:
         super().__init__(dim_x=len(x), dim_z=1)
-        self.x, self.P, self.dt = x.copy(), p.copy(), 0.0
-        self.q, self.inverse_beta, self.drag_noise_s = q, inverse_beta, drag_noise_s
+        self.x, self.P, self.dt, self.motion = x.copy(), p.copy(), 0.0, motion
 
     def extended(self, bias: Floats) -> Mode:
         """The same with a sensor's biases appended, not correlated with anything yet."""
         n = len(self.x)
         p = np.zeros((n + 3, n + 3))
         p[:n, :n], p[n:, n:] = self.P, np.diag(bias)
-        return Mode(np.append(self.x, np.zeros(3)), p, self.q, self.inverse_beta, self.drag_noise_s)
+        return Mode(np.append(self.x, np.zeros(3)), p, self.motion)
 
     def predict(self, u: float = 0) -> None:
         """Equal Runge-Kutta steps of at most 5 s, each with its transition matrix I + Ah + A²h²/2."""
         steps = max(1, int(np.ceil(self.dt / LONGEST_STEP_S)))
-        h = self.dt / steps
+        h, motion = self.dt / steps, self.motion
         for _ in range(steps):
-            k1 = self._flow(self.x[:6], h)
-            k2 = self._flow(self.x[:6] + h / 2 * k1, h)
+            k1 = motion.flow(self.x[:6], h)
+            k2 = motion.flow(self.x[:6] + h / 2 * k1, h)
             middle = self.x[:6] + h / 2 * k2
-            k3 = self._flow(middle, h)
-            k4 = self._flow(self.x[:6] + h * k3, h)
+            k3 = motion.flow(middle, h)
+            k4 = motion.flow(self.x[:6] + h * k3, h)
             self._moved = self.x[:6] + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-            a = derivative(middle, h, self.inverse_beta) * h
+            a = motion.derivative(middle, h) * h
             self.F, self.Q = np.eye(len(self.x)), np.zeros((len(self.x),) * 2)
             self.F[:6, :6] = np.eye(6) + a + a @ a / 2
-            drag = drag_rate(middle, h, self.inverse_beta) * middle[3:]
-            density_of_noise = self.q + self.drag_noise_s * drag @ drag
+            drag = drag_rate(middle, h, motion.inverse_beta) * middle[3:]
+            density_of_noise = motion.q + motion.drag_noise_s * drag @ drag
             white = np.array([[h**3 / 3, h**2 / 2], [h**2 / 2, h]]) * density_of_noise
             self.Q[:6, :6] = np.kron(white, np.eye(3))
             super().predict(u)
@@ -178,13 +129,13 @@ class Mode(ExtendedKalmanFilter):
         """Called by filterpy's `predict`: the state is the integrated one, not F x."""
         self.x[:6] = self._moved
 
-    def _flow(self, x: Floats, h: float) -> Floats:
-        return np.concatenate([x[3:], acceleration(x, h, self.inverse_beta)])
-
     def correct(self, nu: Floats, rows: Floats, noise: Floats, bias: Floats) -> None:
-        """Scalar updates in order, linearised once: nu (3) at the prior, rows (3, n), noise (3) variances."""
+        """Scalar updates in order, linearised once: nu (3) at the prior, rows (3, n), noise (3) variances.
+
+        A component of infinite noise is left out.
+        """
         prior = self.x.copy()
-        for k in range(3):
+        for k in np.flatnonzero(np.isfinite(noise)):
             row = rows[k : k + 1]
             self.update(nu[k : k + 1], lambda _, row=row: row, lambda x, row=row: row @ (x - prior), noise[k])
             self.x[6:] = 0.0
@@ -233,15 +184,18 @@ class FilterpyBank:
         negligible: float = 0.0,
         drag_noise_s: float = 0.0,
         thin_rates: npt.ArrayLike | None = None,
+        turn: Sequence[float | None] | None = None,
     ) -> None:
         self.capacity, self.n_modes, self.max_sensors = capacity, len(q), max_sensors
-        self.q, self.inverse_beta = q, [1.0 / b if b > 0 else 0.0 for b in beta]
+        inverse_beta = [1.0 / b if b > 0 else 0.0 for b in beta]
+        given = zip(q, inverse_beta, turn or [None] * len(q), strict=True)
+        self.motions = [Motion(q_, drag, drag_noise_s, turn_) for q_, drag, turn_ in given]
         off_diagonal = 1 - np.eye(len(q))
         self.rates = np.array(rates, float).reshape(len(q), len(q)) * off_diagonal
         thin = rates if thin_rates is None else thin_rates
         self.thin_rates = np.array(thin, float).reshape(len(q), len(q)) * off_diagonal
         self.probabilities = np.array(start_probabilities or [1 / len(q)] * len(q))
-        self.longest_mix_s, self.negligible, self.drag_noise_s = longest_mix_s, negligible, drag_noise_s
+        self.longest_mix_s, self.negligible = longest_mix_s, negligible
         self.tracks: dict[int, Track] = {}
         self.places: dict[int, Place] = {}
         self.times = np.zeros(capacity, np.int64)
@@ -252,7 +206,7 @@ class FilterpyBank:
         """The bank for the core's motion models (`fusion.core.filters.Models`)."""
         return cls(
             capacity, max_sensors, models.q, models.beta, models.rates, models.start,
-            models.longest_mix_s, models.negligible, models.drag_noise_s, models.thin_rates,
+            models.longest_mix_s, models.negligible, models.drag_noise_s, models.thin_rates, models.turn,
         )  # fmt: skip
 
     def set_site(
@@ -264,16 +218,27 @@ class FilterpyBank:
         self.places[sensor] = Place(t_ns, np.array(position, float), np.array(velocity, float), enu, bias)
 
     def start(
-        self, slot: int, t_ns: int, z: Floats, sigma: Floats, sensor: int, velocity_sigma_mps: float
+        self,
+        slot: int,
+        t_ns: int,
+        z: Floats,
+        sigma: Floats,
+        sensor: int,
+        velocity_sigma_mps: float,
+        climb_sigma_mps: float | None = None,
+        assumed: int = -1,
     ) -> None:
-        """Begins a track from one plot."""
+        """Begins a track from one plot, whose component `assumed` is nobody's measurement."""
         place = self.places[sensor]
         position, jacobian = place.locate(np.asarray(z, float), t_ns)
+        bias = np.where(np.arange(3) == assumed, 0.0, place.bias)
+        climb = velocity_sigma_mps if climb_sigma_mps is None else climb_sigma_mps
+        up = position / np.linalg.norm(position)
         p = np.zeros((9, 9))
-        p[:3, :3] = jacobian @ np.diag(np.asarray(sigma) ** 2 + place.bias) @ jacobian.T
-        p[3:6, 3:6] = np.eye(3) * velocity_sigma_mps**2
+        p[:3, :3] = jacobian @ np.diag(np.asarray(sigma) ** 2 + bias) @ jacobian.T
+        p[3:6, 3:6] = velocity_sigma_mps**2 * (np.eye(3) - np.outer(up, up)) + climb**2 * np.outer(up, up)
         p[6:, 6:] = np.diag(place.bias)
-        p[:3, 6:] = -jacobian @ p[6:, 6:]
+        p[:3, 6:] = -jacobian @ np.diag(bias)
         p[6:, :3] = p[:3, 6:].T
         self._begin(slot, t_ns, np.concatenate([position, np.zeros(6)]), p, [sensor])
 
@@ -284,8 +249,7 @@ class FilterpyBank:
     def _begin(self, slot: int, t_ns: int, x: Floats, p: Floats, sensors: list[int]) -> None:
         if slot in self.tracks:
             raise ValueError(f"slot: {slot} is not a free one of {self.capacity}")
-        parameters = zip(self.q, self.inverse_beta, strict=True)
-        modes = [Mode(x, p, q, inverse_beta, self.drag_noise_s) for q, inverse_beta in parameters]
+        modes = [Mode(x, p, motion) for motion in self.motions]
         self.tracks[slot] = Track(t_ns, modes, self.probabilities.copy(), sensors)
         self.times[slot], self.alive[slot] = t_ns, 1
 
@@ -331,13 +295,15 @@ class FilterpyBank:
     def _score(
         self, track: Track, mode: Mode, z: Floats, sigma: Floats, sensor: int
     ) -> tuple[Floats, Floats, float, float]:
-        """Innovation (3), rows (3, n), Mahalanobis distance squared and log-density of a plot in one mode."""
-        h, jacobian = self.places[sensor].measure(mode.x[:3], track.t_ns)
-        nu = z - h
-        nu[1] = wrap(nu[1])
-        rows = track.rows(sensor, jacobian)
-        s = rows @ mode.P @ rows.T + np.diag(sigma**2)
-        d2 = float(nu @ np.linalg.solve(s, nu))
+        """Innovation (3), rows (3, n), Mahalanobis distance squared and log-density of a plot in one mode.
+
+        The last two are of its measured components.
+        """
+        sigma_m = float(np.sqrt(np.trace(mode.P[:3, :3])))
+        nu, jacobian = self.places[sensor].linearise(mode.x[:3], sigma_m, z, sigma, track.t_ns)
+        rows, seen = track.rows(sensor, jacobian), np.isfinite(sigma)
+        s = rows[seen] @ mode.P @ rows[seen].T + np.diag(sigma[seen] ** 2)
+        d2 = float(nu[seen] @ np.linalg.solve(s, nu[seen]))
         return nu, rows, d2, float(-0.5 * (d2 + np.linalg.slogdet(2 * np.pi * s)[1]))
 
     def _meet(self, track: Track, sensor: int) -> None:
@@ -361,7 +327,7 @@ class FilterpyBank:
         return d2, log_likelihood
 
     def update(self, slots: Ints, rows: Ints, z: Floats, sigma: Floats, sensor: int) -> Floats:
-        """Updates the tracks at their time, each with its plot; gives the NIS divided by 3."""
+        """Updates the tracks at their time, each with its plot; gives the NIS by measured component."""
         nis = np.empty(len(slots))
         for i, (slot, row) in enumerate(zip(slots, rows, strict=True)):
             track = self.tracks[int(slot)]
@@ -372,7 +338,7 @@ class FilterpyBank:
                 mode.correct(nu, h, sigma[row] ** 2, bias)
             weights = np.log(track.mu) + [s[3] for s in scores]
             weights = np.exp(weights - logsumexp(weights))
-            nis[i] = weights @ [s[2] for s in scores] / 3
+            nis[i] = weights @ [s[2] for s in scores] / np.count_nonzero(np.isfinite(sigma[row]))
             track.mu = np.maximum(weights, 1e-12)
             track.mu /= track.mu.sum()
         return nis
