@@ -94,14 +94,14 @@ def flight_times(path: Path | str) -> list[FlightTime]:
         numbers = {name: value for name, value in values.items() if value is not None}
         missing = sorted(values.keys() - numbers.keys() - {"flight_time_s"})
         if missing:
-            raise SettingsError(f"{path}: line {line}: {missing[0]}: is missing")
+            raise SettingsError(f"{path}:{line}: {missing[0]}: is missing")
         try:
             claim = Claim(
                 numbers["range_km"], numbers["apogee_km"], numbers.get("flight_time_s"),
                 numbers["lat"], numbers["lon"], numbers["bearing_deg"], _class(row["missile"]),
             )  # fmt: skip
         except SettingsError as error:
-            raise SettingsError(f"{path}: line {line}: {error}") from None
+            raise SettingsError(f"{path}:{line}: {error}") from None
         found.append(FlightTime(row.get("date_utc", ""), row["missile"], row["quality"], judge(claim)))
     return found
 
@@ -165,12 +165,12 @@ def _rows(path: Path | str, needed: tuple[str, ...]) -> list[tuple[int, dict[str
     reader = csv.DictReader(read_text(path).splitlines())
     missing = [name for name in needed if name not in (reader.fieldnames or ())]
     if missing:
-        raise SettingsError(f"{path}: line 1: column {missing[0]!r} is missing")
+        raise SettingsError(f"{path}:1: column {missing[0]!r} is missing")
     rows = []
     for row in reader:
         if None in row or None in row.values():
             width = len(reader.fieldnames or ())
-            raise SettingsError(f"{path}: line {reader.line_num}: expected {width} values")
+            raise SettingsError(f"{path}:{reader.line_num}: expected {width} values")
         rows.append((reader.line_num, row))
     return rows
 
@@ -184,5 +184,5 @@ def _number(path: Path | str, line: int, row: Mapping[str, str], name: str) -> f
         return float(text)
     except ValueError:
         raise SettingsError(
-            f"{path}: line {line}: {name} = {text!r}: expected a number or one of {', '.join(UNKNOWN[1:])}"
+            f"{path}:{line}: {name} = {text!r}: expected a number or one of {', '.join(UNKNOWN[1:])}"
         ) from None

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 5
 """Of a recording's frames: as many are named, the others counted."""
 RECORDING_HEAD = b"\x89MCAP"
+WIRE_KINDS = ("feed", "released", "picture", "warning", "truth")
+"""Topics of a recording that hold wire frames."""
 
 
 @dataclass
@@ -217,7 +219,7 @@ def _count(recording: "Recording", report: Report) -> tuple[Counter[str], int]:
         kind = record.topic.partition("/")[0]
         counts[kind] += 1
         last_ns = max(last_ns, record.t_ns)
-        if kind in ("policy", "tick"):
+        if kind not in WIRE_KINDS:
             continue
         try:
             decode(record.data)

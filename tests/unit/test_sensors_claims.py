@@ -151,11 +151,11 @@ def test_a_recorded_class_is_no_missile():
 def test_rows_say_where_they_are_wrong(tmp_path):
     path = tmp_path / "claims.csv"
     for text, told in (
-        (FLIGHT_TIMES + "2017,Nodong,39,126,70,much,300,580,reported\n", "line 2: range_km = 'much'"),
-        (FLIGHT_TIMES + "2017,Nodong,39,126,70,unknown,300,580,reported\n", "line 2: range_km: is missing"),
-        (FLIGHT_TIMES + "2017,Nodong,39,126\n", "line 2: expected 9 values"),
-        (FLIGHT_TIMES + "2017,Nodong,39,126,70,0,300,580,reported\n", "line 2: range_km = 0"),
-        ("missile\nx\n", "line 1: column"),
+        (FLIGHT_TIMES + "2017,Nodong,39,126,70,much,300,580,reported\n", ":2: range_km = 'much'"),
+        (FLIGHT_TIMES + "2017,Nodong,39,126,70,unknown,300,580,reported\n", ":2: range_km: is missing"),
+        (FLIGHT_TIMES + "2017,Nodong,39,126\n", ":2: expected 9 values"),
+        (FLIGHT_TIMES + "2017,Nodong,39,126,70,0,300,580,reported\n", ":2: range_km = 0"),
+        ("missile\nx\n", ":1: column"),
     ):
         path.write_text(text)
         with pytest.raises(SettingsError, match=re.escape(told)):
