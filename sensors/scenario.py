@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 import configs
 from sensors import infrared, objects, radar, scans
+from sensors.background import Background, background
 from sensors.infrared import Clouds
 from sensors.looks import Sensor
 from sensors.objects import ThreatEntry
@@ -62,6 +63,8 @@ class ScenarioFile(Spec, frozen=True, kw_only=True):
     delays: dict[str, NotNegative] = msgspec.field(default_factory=dict)
     """Seconds that a sensor's items need on top of its station's delay."""
     clouds: Clouds = Clouds()
+    background: Background = Background()
+    """Airliners and satellites that fly anyway."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,13 @@ def load_scenario(name_or_path: str) -> Scenario:
         truth = tuple(truth for entry in file.threats for truth in objects.fly(entry, file.duration_s))
     except TrajectoryError as error:
         raise settings.SettingsError(f"{path}: threats: {error}") from None
+    if len({flown.name for flown in truth}) != len(truth):
+        raise settings.SettingsError(f"{path}: threats: a salvo's member has another entry's name")
     if file.duration_s is not None:
         end = file.duration_s * S
     else:
         end = math.ceil(max(_end_ns(t) for t in truth) / S + file.tail_s) * S
+    others = background(file.background, file.t_start_s * S, end)
     return Scenario(
         name=path.stem,
         title=file.title,
@@ -117,7 +123,7 @@ def load_scenario(name_or_path: str) -> Scenario:
         seed_default=file.seed,
         t_start_ns=file.t_start_s * S,
         t_end_ns=end,
-        truth=truth,
+        truth=(*truth, *others),
         sensors=_placed(file, str(path)),
         regions=file.regions,
         tail_s=file.tail_s,
