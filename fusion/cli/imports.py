@@ -1,6 +1,7 @@
 """``import``: recorded real sensors and flights, as sessions."""
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ def ascent(
 def _assumptions(command: Callable[..., None]) -> Callable[..., None]:
     """The options that replace what is assumed of recorded radars."""
     for option in (
-        click.option("--no-looks", is_flag=True, help="Claim nothing of where scans looked: no miss counts."),
+        click.option("--no-looks", is_flag=True, help="No miss counts against a track."),
         click.option(
             "--max-range-km",
             type=Number(float, 0.1, 1e6),
@@ -108,7 +109,7 @@ def _assumptions(command: Callable[..., None]) -> Callable[..., None]:
             default=0.3,
             show_default=True,
             metavar="X",
-            help="Constant errors, as a part of the sigmas.",
+            help="Of the sigmas.",
         ),
         click.option(
             "--sigma-elevation-deg", type=Number(float, 1e-5, 90), default=0.2, show_default=True, metavar="D"
@@ -132,14 +133,14 @@ def _assumptions(command: Callable[..., None]) -> Callable[..., None]:
             type=click.Choice(MODEL_SETS),
             default="mixed",
             show_default=True,
-            help="Motion models of the trackers.",
+            help="Motion models.",
         ),
         click.option(
             "--nation",
             type=click.Choice(["JPN", "KOR", "USA"]),
             default="JPN",
             show_default=True,
-            help="Whose sensors, where the file does not say.",
+            help="Whose, if not said.",
         ),
     ):
         command = option(command)
@@ -191,13 +192,74 @@ def _recorded(feed: "RecordedFeed", source: Path, out: Path, policy: str, models
 def plots(
     plots_file: Path, out: Path, policy: str, models: str, nation: str, as_json: bool, **options: Any
 ) -> None:
-    """Plots of real radars, from CSV; an empty elevation is a 2-D plot.
-
-    Columns: time_s, sensor, lat_deg, lon_deg, alt_m, azimuth_deg, elevation_deg, range_m; optional:
-    nation, sigma_azimuth_deg, sigma_elevation_deg, sigma_range_m, range_rate_mps, snr_db, object.
+    """Plots of real radars, from CSV: time_s, sensor, lat_deg, lon_deg, alt_m, azimuth_deg,
+    elevation_deg (empty: 2-D), range_m; optional nation, sigma_azimuth_deg, sigma_elevation_deg,
+    sigma_range_m, range_rate_mps, snr_db, object.
     """
     from sensors.readers.plots import read_plots
 
     check_out(out, plots_file, policy)
     feed = read_plots(plots_file, nation, _assumed(options))
     _recorded(feed, plots_file, out, policy, models, as_json)
+
+
+def _sites(
+    context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
+) -> dict[tuple[int, int], tuple[float, float, float]]:
+    """Places of radars, from SAC/SIC=LAT,LON,ALT. Raises BadParameter."""
+    found = {}
+    for text in texts:
+        match = re.fullmatch(r"(\d{1,3})/(\d{1,3})=([^,]+),([^,]+),([^,]+)", text)
+        try:
+            if match is None:
+                raise ValueError
+            sac, sic = int(match[1]), int(match[2])
+            lat, lon, alt = (float(match[i]) for i in (3, 4, 5))
+            right = max(sac, sic) < 256 and abs(lat) <= 90 and abs(lon) <= 180 and abs(alt) <= 1e5
+        except ValueError:
+            right = False
+        if not right:
+            raise click.BadParameter(
+                f"{text!r}: SAC/SIC=LAT,LON,ALT in degrees and metres, as 25/12=43.57,16.41,780"
+            )
+        found[sac, sic] = (lat, lon, alt)
+    return found
+
+
+@import_.command(
+    epilog="Example: sharedsky import asterix radars.pcap -o session.mcap --site 25/12=43.57,16.41,780"
+)
+@click.argument("asterix_file", metavar="F", type=FILE)
+@out_option
+@click.option(
+    "--site",
+    "sites",
+    multiple=True,
+    callback=_sites,
+    metavar="SAC/SIC=LAT,LON,ALT",
+    help="Where a radar stands, m.",
+)
+@click.option("--system-tracks", is_flag=True, help="Take tracks (CAT062) for plots.")
+@_assumptions
+@policy_option
+@json_option
+def asterix(
+    asterix_file: Path,
+    out: Path,
+    sites: dict[tuple[int, int], tuple[float, float, float]],
+    system_tracks: bool,
+    policy: str,
+    models: str,
+    nation: str,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Plots of real radars, from ASTERIX in pcap, pcapng or raw files.
+
+    CAT048 and 001 with the marks of 034 and 002, CAT020. Exact duplicates are dropped.
+    """
+    from sensors.readers.radars import read_asterix
+
+    check_out(out, asterix_file, policy)
+    feed = read_asterix(asterix_file, nation, _assumed(options), sites, system_tracks=system_tracks)
+    _recorded(feed, asterix_file, out, policy, models, as_json)
