@@ -27,7 +27,25 @@ SAFETY = 1.4
 LAUNCH = (39.0, 126.0)
 BEARING_DEG = 90.0
 """Where reach is measured, and what is assumed of claims that do not say."""
-_TILTS_DEG = (2, 4, 7, 11, 15, 19, 23, 27, 31, 35, 40, 46, 55, 65, 75, 83, 89)
+_TILTS_DEG = (
+    2.0,
+    4.0,
+    7.0,
+    11.0,
+    15.0,
+    19.0,
+    23.0,
+    27.0,
+    31.0,
+    35.0,
+    40.0,
+    46.0,
+    55.0,
+    65.0,
+    75.0,
+    83.0,
+    89.0,
+)
 _SHARES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Thrust cut-offs that are looked at, as shares of the last stage's burn."""
 _LOOK_S = 0.5

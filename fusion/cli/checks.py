@@ -1,7 +1,7 @@
 """``check``: what is wrong with a file and where; and whether physics allows a published claim."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -74,29 +74,40 @@ def _show(report: "Report") -> None:
     """The table of a CSV of published flights."""
     if not report.rows:
         return
-    from fusion.tables import number, plain_table, show
+    from fusion.tables import plain_table, show
 
-    if report.kind == "flight times":
-        columns = ("published", "range km", "apogee km", "time s", "vacuum s", "model s", "diff.", "verdict")
-        rows = [
-            (
-                f"{r['date']} {r['missile']}" + ("" if r["tested"] else " (not tested)"),
-                *(number(r[key], "g") for key in ("range_km", "apogee_km", "time_s")),
-                *(number(r[key], ".0f") for key in ("vacuum_time_s", "model_time_s")),
-                number(r["difference"], "+.1%"), r["verdict"],
-            )
-            for r in report.rows
-        ]  # fmt: skip
-    else:
-        columns = ("line: odd", "apogee km", "distance km", "outcome", "why")
-        rows = [
-            (
-                f"{r['line']}: {r['date']} {r['missile']}",
-                *(number(r[key], "g") for key in ("apogee_km", "distance_km")), r["outcome"], r["reason"],
-            )
-            for r in report.rows
-        ]  # fmt: skip
-    show(plain_table(Path(report.file).name, columns, rows))
+    columns, line = _FLIGHT_TIMES if report.kind == "flight times" else _TESTS
+    show(plain_table(Path(report.file).name, columns, [line(row) for row in report.rows]))
+
+
+def _flight_time(row: dict[str, Any]) -> list[str]:
+    from fusion.tables import number
+
+    return [
+        f"{row['date']} {row['missile']}" + ("" if row["tested"] else " (not tested)"),
+        *(number(row[key], "g") for key in ("range_km", "apogee_km", "time_s")),
+        *(number(row[key], ".0f") for key in ("vacuum_time_s", "model_time_s")),
+        number(row["difference"], "+.1%"),
+        row["verdict"],
+    ]
+
+
+def _odd(row: dict[str, Any]) -> list[str]:
+    from fusion.tables import number
+
+    return [
+        f"{row['line']}: {row['date']} {row['missile']}",
+        *(number(row[key], "g") for key in ("apogee_km", "distance_km")),
+        row["outcome"],
+        row["reason"],
+    ]
+
+
+_FLIGHT_TIMES = (
+    ("published", "range km", "apogee km", "time s", "vacuum s", "model s", "diff.", "verdict"),
+    _flight_time,
+)
+_TESTS = (("line: odd", "apogee km", "distance km", "outcome", "why"), _odd)
 
 
 @check.command(epilog="Example: sharedsky check launch --range-km 600 --apogee-km 50 --time-s 420")

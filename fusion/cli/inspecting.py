@@ -131,6 +131,14 @@ def _sensors(path: Path) -> str:
     return f"{nation.nation}, {len(nation.sensors)} sensors of {len(nation.kinds)} types"
 
 
+def _airways(path: Path) -> str:
+    from sensors.background import Airways
+    from sharing.settings import load
+
+    ways = load(path, Airways)
+    return f"{len(ways.airports)} airports, {len(ways.waypoints)} waypoints"
+
+
 def _node(path: Path) -> str:
     from fusion.node.config import NodeConfig
     from sharing.messages import RECIPIENTS
@@ -172,6 +180,7 @@ _KINDS = (
     _Kind("sensors", {"types", "infrared"}, "sensors", _sensors),
     _Kind("scenario", {"shows", "threats", "ships", "tail_s", "duration_s"}, "scenarios", _scenario),
     _Kind("policy", {"rule", "withhold", "extends"}, "policies", _policy),
+    _Kind("airways", {"airports", "waypoints"}, "", _airways),
     _Kind("guard", {"recipients", "policy"}, "", _guard),
     _Kind("node", {"recording", "partners", "publish", "horizon_s"}, "", _node),
     _Kind("emulator", {"links", "backfill"}, "", _emulator),
@@ -241,7 +250,7 @@ def _frame(path: Path, report: Report) -> None:
     topic, message = decode(frame)
     what = type(message).__name__.lower()
     times = getattr(message, "t_valid_ns", None)
-    rows = f", {len(times)} rows" if hasattr(times, "__len__") else ""
+    rows = "" if times is None or isinstance(times, int) else f", {len(times)} rows"
     report.summary = f"{what} on {topic} from {message.originator}, {len(frame)} bytes{rows}"
 
 

@@ -26,7 +26,7 @@ def sharedsky(capsys):
 def test_what_ships_is_right(sharedsky, repo_root):
     shipped = [
         path
-        for kind in ("policies", "regions", "sensors", "threats", "daemon")
+        for kind in ("policies", "regions", "sensors", "threats", "background", "daemon")
         for path in configs.available(kind)
     ]
     scenario = configs.resolve("scenarios", "007")
@@ -42,7 +42,7 @@ def test_what_ships_is_right(sharedsky, repo_root):
     }
     assert kinds == {
         "policies": "policy", "regions": "regions", "sensors": "sensors", "threats": "threat",
-        "scenarios": "scenario", "daemon": "node", "wire": "wire frame",
+        "scenarios": "scenario", "background": "threat", "daemon": "node", "wire": "wire frame",
     }  # fmt: skip
 
 
