@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def planned():
     """Korea's feed of the first half minute of an empty sky."""
-    scenario = load_scenario("017")
+    scenario = load_scenario("quiet-hour")
     return [p for p in plan(scenario, 1, "KOR") if p.t_ns < scenario.t_start_ns + 30 * S]
 
 

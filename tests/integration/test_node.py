@@ -31,7 +31,7 @@ TOPIC = topic_of_feed("KOR", SENSOR)
 @pytest.fixture(scope="module")
 def items():
     """The first messages of one radar in an empty sky."""
-    scenario = load_scenario("017").with_sensors((f"KOR/{SENSOR}",))
+    scenario = load_scenario("quiet-hour").with_sensors((f"KOR/{SENSOR}",))
     messages = []
     for message in feed(scenario, 1):
         messages.append(message)

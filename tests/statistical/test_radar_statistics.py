@@ -100,7 +100,7 @@ def test_clutter_is_poisson_uniform_in_azimuth_and_mostly_low(radar):
 
 
 def test_delays_are_uniform_between_the_files_bounds():
-    scenario = load_scenario("017").with_sensors(("KOR/greenpine-c",))
+    scenario = load_scenario("quiet-hour").with_sensors(("KOR/greenpine-c",))
     delays = [(m.t_available_ns - m.t_sent_ns) / S for m in feed(scenario, 2) if type(m).__name__ == "Scan"]
     (radar,) = scenario.sensors
     low, high = radar.station.delay_min_s, radar.station.delay_max_s

@@ -58,6 +58,6 @@ def test_covariances_and_ellipses_over_many_seeds():
 
 @pytest.mark.slow
 def test_an_hour_of_clutter_warns_nobody():
-    for score in scores("017", (1, 2, 3)):
+    for score in scores("quiet-hour", (1, 2, 3)):
         assert score.metrics["false_warnings"] == 0
         assert score.metrics["false_tracks"] <= 6

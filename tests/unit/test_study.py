@@ -115,10 +115,10 @@ def test_summary_pairs_the_arms_and_counts_what_exists():
     ("study", "arguments", "says"),
     [
         (seeds, ["nosuch"], "nosuch"),
-        (seeds, ["017", "--runs", "1", "--nations", "JPX"], "JPX"),
-        (seeds, ["017", "--against", "nosuch"], "nosuch"),
+        (seeds, ["quiet-hour", "--runs", "1", "--nations", "JPX"], "JPX"),
+        (seeds, ["quiet-hour", "--against", "nosuch"], "nosuch"),
         (holders, ["nosuch"], "nosuch"),
-        (holders, ["017"], "nothing flies"),
+        (holders, ["quiet-hour"], "nothing flies"),
         (ascents, ["nosuch"], "nosuch"),
         (ascents, ["."], "no CSV"),
     ],

@@ -262,7 +262,7 @@ def test_picture_of_many_tracks_fits() -> None:
 
 
 def test_what_the_emulators_send_is_inside_the_bounds() -> None:
-    for message in islice(feed(load_scenario("017"), 1), 300):
+    for message in islice(feed(load_scenario("quiet-hour"), 1), 300):
         topic = topic_of_feed(message.originator, message.sensor)
         frame = encode(topic, message)
         assert encode(*decode(frame)) == frame
