@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fusion.cli.options import out_option, seed_option
+from fusion.cli.options import FILE, RECIPIENTS, out_option, seed_option
 from fusion.cli.root import Group, cli
 from fusion.command import Number, check_out
 
@@ -70,6 +70,21 @@ def scenario(scenario: str, sensors: str | None, seed: int | None, out: Path) ->
         return figures.draw(figures.tell(chosen, chosen.seed_default if seed is None else seed))
 
     _write(drawn, out, scenario)
+
+
+@plot.command(epilog="Example: sharedsky plot session session.mcap --nation JPN -o japan.png")
+@click.argument("session_file", metavar="S.mcap", type=FILE)
+@click.option("--nation", type=click.Choice(RECIPIENTS), help="Only this one's picture [default: all].")
+@out_option
+def session(session_file: Path, nation: str | None, out: Path) -> None:
+    """What each nation saw and knew in a recording, against the truth where there is one."""
+
+    def drawn() -> Any:
+        from fusion.figures import session as figures
+
+        return figures.draw(figures.read(session_file, nation))
+
+    _write(drawn, out, session_file)
 
 
 def _write(drawn: Callable[[], Any], out: Path, *inputs: Path | str) -> None:

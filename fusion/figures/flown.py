@@ -20,7 +20,7 @@ MOST_DRAWN = 400
 
 @dataclass(frozen=True)
 class Way:
-    """One object's way: scenario time, place, height, phase number, distance from where it began."""
+    """One object's way: scenario time, place, height, phase number, distance from its launch."""
 
     truth: Truth
     group: str
@@ -46,13 +46,17 @@ def group_of(truth: Truth) -> str:
     return PART if "/" in truth.kind else BACKGROUND
 
 
-def way(truth: Truth, most: int = 600) -> Way:
-    """The way of one object, thinned to `most` samples, the last one and all changes of phase kept."""
+def way(truth: Truth, most: int = 600, origin_ecef_m: Array | None = None) -> Way:
+    """The way of one object, thinned to `most` samples, the last one and all changes of phase kept.
+
+    Its distance is over ground from an origin, by default from its own first sample.
+    """
     kept = _thinned(truth.phase, most)
     position = truth.state_ecef.reshape(-1, 6)[kept, :3]
     lat, lon, alt = geodesy.geodetic(position)
     direction = position / np.linalg.norm(position, axis=1)[:, None]
-    turn = np.arctan2(np.linalg.norm(np.cross(direction[0], direction), axis=1), direction @ direction[0])
+    start = direction[0] if origin_ecef_m is None else origin_ecef_m / np.linalg.norm(origin_ecef_m)
+    turn = np.arctan2(np.linalg.norm(np.cross(start, direction), axis=1), direction @ start)
     return Way(
         truth=truth,
         group=group_of(truth),
@@ -76,7 +80,8 @@ def ways(truths: Sequence[Truth]) -> list[Way]:
     chosen = [t for t in truths if t.counts]
     others = [t for t in truths if not t.counts]
     few = 600 if len(truths) < 60 else 120
-    made = [way(t, few) for t in [*others[:MOST_DRAWN], *chosen]]
+    starts = {t.name: t.state_ecef[:3] for t in truths}
+    made = [way(t, few, starts.get(t.name.partition("/")[0])) for t in [*others[:MOST_DRAWN], *chosen]]
     order = {BACKGROUND: 0, PART: 1, OBJECT: 2}
     return sorted(made, key=lambda w: order[w.group])
 

@@ -20,6 +20,7 @@ _LOOSE_PT = 20.0
 """Only labels that must be there stand farther off than this."""
 _PIXELS = DPI / 72.0
 _PADDING = 3.0
+_EVERY_PIXELS = 4.0
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,15 @@ class Label:
 
 
 def place(axes: Axes, labels: Sequence[Label], avoid: Sequence[Array] = ()) -> list[str]:
-    """Write labels into axes, clear of one another, of their points and of points (n, 2) to avoid.
+    """Write labels into axes, clear of one another, of their points and of lines (n, 2) to avoid.
 
     Points outside the frame get none. Gives the texts of those that found no place.
     """
     renderer = axes.figure.canvas.get_renderer()  # type: ignore[attr-defined]
     frame = axes.get_window_extent(renderer)
     own = [(label.x, label.y) for label in labels]
-    dots = axes.transData.transform(np.concatenate([np.reshape(own, (-1, 2)), *(a for a in avoid if len(a))]))
+    lines = [_dense(axes.transData.transform(line)) for line in avoid if len(line)]
+    dots = np.concatenate([axes.transData.transform(np.reshape(own, (-1, 2))), *lines])
     taken: list[tuple[float, float, float, float]] = []
     left_out = []
     for number, label in enumerate(labels):
@@ -73,6 +75,13 @@ def place(axes: Axes, labels: Sequence[Label], avoid: Sequence[Array] = ()) -> l
         taken.append(spot)
         text.set_position((dx / _PIXELS, dy / _PIXELS))
     return left_out
+
+
+def _dense(line: Array) -> Array:
+    """Points every few pixels along a line (n, 2) in pixels."""
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    at = np.linspace(0.0, along[-1], min(int(along[-1] / _EVERY_PIXELS) + 2, 2000))
+    return np.stack([np.interp(at, along, line[:, 0]), np.interp(at, along, line[:, 1])], axis=1)
 
 
 def _corner(across: int, up: int, away: float, width: float, height: float) -> tuple[float, float]:

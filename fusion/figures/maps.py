@@ -13,7 +13,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 
 import configs
-from fusion.figures.projection import RADIUS_KM, Array, View, project
+from fusion.figures.projection import RADIUS_KM, Array, View
 from fusion.figures.style import BORDER, LAND, SMALL, SOFT
 
 _EDGE_KM = math.pi * RADIUS_KM
@@ -21,7 +21,10 @@ _EDGE_KM = math.pi * RADIUS_KM
 
 @dataclass(frozen=True)
 class Coast:
-    """Polygons (rings of longitude and latitude in degrees) and borders: the world, and a finer region."""
+    """Polygons and borders, the world's and those of a finer region.
+
+    Rings are (n, 2) longitudes and latitudes in degrees; outer ones run clockwise.
+    """
 
     world: list[list[Array]]
     region: list[list[Array]]
@@ -79,20 +82,17 @@ def _within(view: View, region: tuple[float, float, float, float]) -> bool:
 def _outline(view: View, polygon: Sequence[Array]) -> Outline | None:
     """A polygon on the map; None where it lies outside the view.
 
-    Land that holds the antipode of the centre surrounds the map: its outline is filled outwards.
+    Land that holds the antipode of the centre surrounds the map: its outline then runs the other way round,
+    and is filled outwards.
     """
     rings = [np.stack(view.project(ring[:, 1], ring[:, 0]), axis=1) for ring in polygon]
-    outer = rings[0]
-    inverse = np.stack(
-        project(-view.lat_deg, view.lon_deg + 180.0, polygon[0][:, 1], polygon[0][:, 0]), axis=1
-    )
-    if Outline(inverse).contains_point((0.0, 0.0)):
+    x, y = rings[0].T
+    if np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) > 0.0:
         turn = np.linspace(0.0, 2 * np.pi, 181)
         rings = [_EDGE_KM * np.stack([np.cos(turn), np.sin(turn)], axis=1), *rings]
     elif (
-        outer[:, 0].max() < view.left_km or outer[:, 0].min() > view.right_km
-        or outer[:, 1].max() < view.bottom_km or outer[:, 1].min() > view.top_km
-    ):  # fmt: skip
+        x.max() < view.left_km or x.min() > view.right_km or y.max() < view.bottom_km or y.min() > view.top_km
+    ):
         return None
     return Outline.make_compound_path(*(Outline(ring, closed=True) for ring in rings))
 

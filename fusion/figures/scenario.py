@@ -13,11 +13,12 @@ import configs
 from fusion.figures import maps, strips, style
 from fusion.figures.flown import BACKGROUND, MOST_DRAWN, OBJECT, PART, Sights, Way, sights, ways
 from fusion.figures.labels import Label, place
-from fusion.figures.observed import Observed, observe
+from fusion.figures.observed import NOBODY, Observed, observe
 from fusion.figures.projection import Array, View, around
 from fusion.figures.strips import Strip
 from fusion.figures.style import BODY, FAINT, INK, NATION, PHASE, PHASE_NAME, SMALL, SOFT, look, sheet
 from fusion.regions import load_regions
+from sensors import geodesy
 from sensors.radar import Radar
 from sensors.scenario import Scenario, feed
 from sharing.messages import S
@@ -27,9 +28,9 @@ LONGEST_S = 7200
 _LOW_KM = 50.0
 """What flies lower than this decides a map without launches."""
 FEW = 8
-"""Up to this many objects are named."""
+"""Up to this many launch sites are named."""
 _TOP_IN, _MAP_WIDTH_IN, _TIME_IN = 0.85, 7.4, 1.75
-_MAP_HEIGHTS_IN = (3.4, 5.0)
+_MAP_HEIGHTS_IN = (3.4, 5.2)
 _LEFT_IN, _RIGHT_IN = 1.55, 0.75
 
 
@@ -66,7 +67,7 @@ def tell(scenario: Scenario, seed: int) -> Story:
 
 
 def strips_of(story: Story) -> list[Strip]:
-    """One strip a sensor: what it could see, what it saw."""
+    """One strip a sensor: what it could see, what it saw; without a launch its false plots stand for that."""
     groups = np.array([*story.groups, "none"])  # NOBODY is the last
     seen = {o.name: o for o in story.observed}
     counting = OBJECT in story.groups
@@ -77,16 +78,16 @@ def strips_of(story: Story) -> list[Strip]:
         group = groups[plots.object_number] if plots else np.empty(0, groups.dtype)
         t_s = plots.t_s if plots else np.empty(0)
         false = group == "none"
-        count = int(np.count_nonzero(group == OBJECT)) if counting else len(t_s)
+        count = int(np.count_nonzero(group == OBJECT if counting else false))
         made.append(
             Strip(
                 sensor.nation,
                 sensor.id,
                 story.sights.t_s if counting else np.empty(0),
                 story.sights.probability[name] if counting else np.empty(0),
-                of_objects_s=t_s[group == OBJECT],
+                of_objects_s=t_s[group == OBJECT] if counting else t_s[false],
                 of_parts_s=t_s[group == PART],
-                of_others_s=t_s[group == BACKGROUND] if counting else t_s[false | (group == BACKGROUND)],
+                of_others_s=t_s[group == BACKGROUND],
                 note=f"{count} plot{'' if count == 1 else 's'}" if count else "",
             )
         )
@@ -102,7 +103,8 @@ def draw(story: Story) -> Figure:
     view = _view(story, {s.sensor for s in unseen}, map_in)
     map_high_in = map_in * (view.top_km - view.bottom_km) / (view.right_km - view.left_km)
     strips_in = max(len(shown), 1) * strips.ROW_IN
-    height_in = _TOP_IN + map_high_in + 0.6 + _TIME_IN + 0.1 + strips_in + 0.85
+    time_in = _TIME_IN if story.ways else 0.0
+    height_in = _TOP_IN + map_high_in + 0.6 + time_in + 0.1 + strips_in + 0.85
     with look():
         figure = sheet(height_in, scenario.title, _caption(story))
         _map(style.box(figure, 0.25, _TOP_IN, map_in, map_high_in), view, story)
@@ -112,10 +114,11 @@ def draw(story: Story) -> Figure:
             _profile(box, story)
         top = _TOP_IN + map_high_in + 0.6
         wide = style.WIDTH_IN - _LEFT_IN - _RIGHT_IN
-        heights = style.box(figure, _LEFT_IN, top, wide, _TIME_IN)
-        _limits(heights, story)
-        _heights(heights, story)
-        lines = style.box(figure, _LEFT_IN, top + _TIME_IN + 0.1, wide, strips_in)
+        if story.ways:
+            heights = style.box(figure, _LEFT_IN, top, wide, time_in)
+            _limits(heights, story)
+            _heights(heights, story)
+        lines = style.box(figure, _LEFT_IN, top + time_in + 0.1, wide, strips_in)
         _limits(lines, story)
         strips.draw(lines, shown)
         style.quiet(lines, "bottom")
@@ -149,19 +152,29 @@ def _view(story: Story, unseen: set[str], map_in: float) -> View:
     sensors = [s for s in story.scenario.sensors if isinstance(s, Radar) and s.id not in unseen]
     lat = [*(s.lat_deg for s in sensors), *(v for w in flown for v in w.lat_deg)] or [38.0]
     lon = [*(s.lon_deg for s in sensors), *(v for w in flown for v in w.lon_deg)] or [132.0]
-    low, high = _MAP_HEIGHTS_IN
-    free = around(lat, lon, map_in / low)
-    _, y = free.project(lat, lon)
-    natural = map_in * float(np.ptp(y)) / (free.right_km - free.left_km) * 1.25
-    return around(lat, lon, map_in / float(np.clip(natural, low, high)))
+    x, y = around(lat, lon, 1.0).project(lat, lon)
+    natural = map_in * float(np.ptp(y)) / max(float(np.ptp(x)), 1.0)
+    return around(lat, lon, map_in / float(np.clip(natural, *_MAP_HEIGHTS_IN)))
 
 
 def _map(axes: Axes, view: View, story: Story) -> None:
     bar = maps.draw(axes, view)
     _regions(axes, view, story.scenario.regions)
     avoid = [bar, *_tracks(axes, view, story.ways)]
+    if OBJECT not in story.groups:
+        _false_plots(axes, view, story)
     labels = _sensors(axes, view, story.scenario)
     place(axes, [*_ends(axes, view, story.ways), *labels], avoid)
+
+
+def _false_plots(axes: Axes, view: View, story: Story) -> None:
+    """Where the plots stand that are of nothing."""
+    for observed in story.observed:
+        lat, lon, _ = geodesy.geodetic(observed.position_ecef_m[observed.object_number == NOBODY])
+        known = np.isfinite(lat)
+        x, y = view.project(lat[known], lon[known])
+        ink = style.tint(NATION[observed.nation], 0.7)
+        axes.plot(x, y, ",", color=ink, markeredgewidth=0, rasterized=True, zorder=1.5)
 
 
 def _regions(axes: Axes, view: View, names: Sequence[str]) -> None:
@@ -181,7 +194,7 @@ def _tracks(axes: Axes, view: View, shown: Sequence[Way]) -> list[Array]:
         if way.group == BACKGROUND:
             axes.plot(x, y, color=FAINT, linewidth=0.5, zorder=1)
             continue
-        points.append(np.stack([x, y], axis=1)[:: max(1, len(x) // 80)])
+        points.append(np.stack([x, y], axis=1))
         for phase, rows in way.runs():
             axes.plot(x[rows], y[rows], color=_ink(way, phase), linewidth=_weight(way), zorder=_level(way))
     return points
@@ -202,21 +215,34 @@ def _level(way: Way) -> float:
 def _ends(axes: Axes, view: View, shown: Sequence[Way]) -> list[Label]:
     """Marks at launch and impact, and what to write there."""
     counted = [w for w in shown if w.group == OBJECT]
+    sites: list[tuple[float, float, list[str]]] = []
     labels = []
+    near_km = 0.02 * (view.right_km - view.left_km)
     for way in counted:
-        x, y = view.project(way.lat_deg, way.lon_deg)
-        axes.plot(x[:1], y[:1], "o", color=INK, markersize=4, markerfacecolor="white", zorder=4)
+        x, y = (float(v[0]) for v in view.project(way.lat_deg[:1], way.lon_deg[:1]))
+        axes.plot([x], [y], "o", color=INK, markersize=4, markerfacecolor="white", zorder=4)
+        at = [site for site in sites if np.hypot(site[0] - x, site[1] - y) < near_km]
+        if at:
+            at[0][2].append(way.truth.name)
+        else:
+            sites.append((x, y, [way.truth.name]))
         impact = way.truth.impact
         if impact:
-            end_x, end_y = view.project([impact[1]], [impact[2]])
-            axes.plot(end_x, end_y, "x", color=INK, markersize=5, markeredgewidth=1.2, zorder=4)
+            end_x, end_y = (float(v[0]) for v in view.project([impact[1]], [impact[2]]))
+            axes.plot([end_x], [end_y], "x", color=INK, markersize=5, markeredgewidth=1.2, zorder=4)
             if len(counted) <= 2:
                 minutes = (impact[0] - way.truth.liftoff_t_ns) / S / 60
-                text = f"impact, {minutes:.1f} min"
-                labels.append(Label(float(end_x[0]), float(end_y[0]), text, INK, BODY, must=True))
-        if len(counted) <= FEW:
-            labels.append(Label(float(x[0]), float(y[0]), way.truth.name, INK, BODY, "bold"))
+                labels.append(Label(end_x, end_y, f"impact, {minutes:.1f} min", INK, BODY, must=True))
+    labels += [Label(x, y, _together(names), INK, BODY, "bold") for x, y, names in sites[:FEW]]
     return labels
+
+
+def _together(names: Sequence[str]) -> str:
+    """One text for the objects of one site: ``a-1, b-1`` or, for many, their number and common stem."""
+    if len(names) <= 2:
+        return ", ".join(names)
+    stems = {name.rstrip("-0123456789") for name in names}
+    return f"{len(names)} × {stems.pop() if len(stems) == 1 else 'objects'}"
 
 
 def _sensors(axes: Axes, view: View, scenario: Scenario) -> list[Label]:
@@ -260,7 +286,7 @@ def _profile(axes: Axes, story: Story) -> None:
                 way.downrange_km[rows], way.alt_km[rows], color=_ink(way, phase), linewidth=_weight(way),
                 zorder=_level(way),
             )  # fmt: skip
-        avoid.append(np.stack([way.downrange_km, way.alt_km], axis=1)[:: max(1, len(way.t_s) // 60)])
+        avoid.append(np.stack([way.downrange_km, way.alt_km], axis=1))
     objects = [w for w in counted if w.group == OBJECT]
     axes.set_xlim(0, 1.04 * max(w.downrange_km.max() for w in objects) + 1)
     axes.set_ylim(0, 1.12 * max(w.alt_km.max() for w in objects))
@@ -304,9 +330,12 @@ def _heights(axes: Axes, story: Story) -> None:
                 zorder=_level(way),
             )  # fmt: skip
     objects = [w for w in story.ways if w.group == OBJECT]
-    highest = max((float(w.alt_km.max()) for w in objects or story.ways), default=1.0)
-    axes.set_ylim(0, 1.15 * highest)
-    _first_seen(axes, story)
+    if objects:
+        axes.set_ylim(0, 1.15 * max(float(w.alt_km.max()) for w in objects))
+        _first_seen(axes, story)
+    else:  # airliners and satellites
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
 
 
 def first_seen(story: Story) -> list[tuple[float, str, Way]]:

@@ -32,6 +32,8 @@ PHASE = {
 PHASE_NAME = {"reentry": "re-entry", "other": "unpowered"}
 WIDTH_IN, DPI = 12.0, 100
 TITLE, BODY, SMALL = 14.0, 9.5, 8.0
+INKS = 176
+"""Colours of a PNG, at most 256."""
 FORMATS = (".png", ".svg")
 
 _RC: dict[str, Any] = {
@@ -125,8 +127,17 @@ def save(figure: Figure, out: Path) -> None:
 
 
 def _paint(figure: Figure) -> Image.Image:
-    """The figure as an image of at most 256 inks, which is a third of the size and looks the same."""
+    """The figure as an image of its most frequent inks: a third of the size, and it looks the same.
+
+    Flat areas and lines keep their exact colour; what is rare stands at the edges of text and lines.
+    """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    return picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    red, green, blue, _ = np.moveaxis(np.asarray(canvas.buffer_rgba()).astype(np.int64), -1, 0)
+    packed, where, count = np.unique(red << 16 | green << 8 | blue, return_inverse=True, return_counts=True)
+    inks = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1)
+    kept = inks[np.argsort(-count, kind="stable")[:INKS]]
+    nearest = np.array([int(np.argmin(((kept - ink) ** 2).sum(axis=1))) for ink in inks], np.uint8)
+    image = Image.fromarray(nearest[where].reshape(red.shape), mode="P")
+    image.putpalette(kept.astype(np.uint8).tobytes())
+    return image
