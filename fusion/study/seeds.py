@@ -28,7 +28,7 @@ from rich.progress import track
 from configs import resolve
 from fusion.arms import by_recipient, run_arm
 from fusion.command import invoke
-from fusion.metrics import mean_bounds
+from fusion.metrics import mean_bounds, wilson
 from fusion.regions import load_regions
 from fusion.scoring import TIMES_TO_GO_S, Score, cost, rmse_more
 from fusion.session import Session
@@ -38,7 +38,6 @@ from sharing.messages import PHASES, RECIPIENTS
 from sharing.settings import load_policy
 
 RESAMPLES = 10_000
-Z95 = 1.959963984540054
 STATE_DIMENSION = 6
 PLAIN_EVERY = 5
 """Seeds between two lines where there is no terminal."""
@@ -149,16 +148,6 @@ def bootstrap(values: Sequence[float]) -> tuple[float, float, float] | None:
     rows = np.random.default_rng(1).integers(0, len(sample), (RESAMPLES, len(sample)))
     low, high = np.percentile(sample[rows].mean(axis=1), [2.5, 97.5])
     return float(sample.mean()), float(low), float(high)
-
-
-def wilson(hits: int, count: int) -> tuple[float, float, float] | None:
-    """Proportion and its 95 % Wilson score interval (Wilson 1927); None of nothing."""
-    if not count:
-        return None
-    p, z2 = hits / count, Z95**2
-    middle = (p + z2 / (2 * count)) / (1 + z2 / count)
-    half = Z95 / (1 + z2 / count) * np.sqrt(p * (1 - p) / count + z2 / (4 * count**2))
-    return p, float(middle - half), float(middle + half)
 
 
 def summarise(seeds: Sequence[Mapping[str, Pair]], policies: tuple[str, str]) -> dict[str, Any]:
