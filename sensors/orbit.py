@@ -57,6 +57,16 @@ def heading_rad(lat_deg: float, inclination_deg: float, toward: str) -> float:
     return north if toward == "north" else math.pi - north
 
 
+def ideal_speed_mps(threat: Threat) -> float:
+    """Speed that all stages together give in vacuum and without weight (Tsiolkovsky 1903)."""
+    mass, speed = threat.payload_kg, 0.0
+    for stage in reversed(threat.stages):
+        full = mass + stage.dry_kg + stage.propellant_kg
+        speed += stage.isp_vacuum_s * 9.80665 * math.log(full / (full - stage.propellant_kg))
+        mass = full
+    return speed
+
+
 @functools.lru_cache(maxsize=64)
 def into_orbit(
     threat: Threat, launch: tuple[float, float], altitude_m: float, inclination_deg: float, toward: str
@@ -72,6 +82,11 @@ def into_orbit(
     longest = sum(stage.burn_s for stage in threat.stages)
     speed = math.sqrt(GM / radius)
     turning = ROTATION_RADPS * RADIUS_M * math.cos(math.radians(launch[0]))
+    if ideal_speed_mps(threat) + turning < speed:
+        raise TrajectoryError(
+            f"{threat.title}: no orbit of {altitude_m / 1e3:g} km: all its propellant gives "
+            f"{ideal_speed_mps(threat):.0f} m/s without air and weight, the orbit needs {speed:.0f}"
+        )
     azimuth = math.atan2(speed * math.sin(heading) - turning, speed * math.cos(heading))
     best = math.inf
 

@@ -8,15 +8,38 @@ from sensors import atmosphere
 EARTH_M = 6_371_000.0
 
 
-@pytest.mark.parametrize(
-    "height_km,density,sound",
-    [(0, 1.2250, 340.29), (11, 0.36480, 295.15), (32, 1.3555e-2, 303.02), (70, 8.2829e-5, 297.06)],
+# Geometric height km, temperature K, pressure Pa, density kg/m³, speed of sound m/s: U.S. Standard
+# Atmosphere, 1976 (NOAA-S/T 76-1562), tables I and III.
+PUBLISHED = (
+    (0, 288.15, 101325.0, 1.2250, 340.29),
+    (5, 255.68, 54048.0, 0.73643, 320.55),
+    (10, 223.25, 26500.0, 0.41351, 299.53),
+    (15, 216.65, 12111.0, 0.19476, 295.07),
+    (20, 216.65, 5529.3, 0.088910, 295.07),
+    (25, 221.55, 2549.2, 0.040084, 298.39),
+    (30, 226.51, 1197.0, 0.018410, 301.71),
+    (40, 250.35, 287.14, 3.9957e-3, 317.19),
+    (50, 270.65, 79.779, 1.0269e-3, 329.80),
+    (60, 247.02, 21.958, 3.0968e-4, 315.07),
+    (70, 219.58, 5.2209, 8.2829e-5, 297.06),
+    (80, 198.64, 1.0524, 1.8458e-5, 282.54),
 )
-def test_air_of_the_published_table(height_km, density, sound):
-    # Values of the 1976 table at geometric heights.
+
+
+@pytest.mark.parametrize("height_km,temperature,pressure,density,sound", PUBLISHED)
+def test_air_of_the_published_table(height_km, temperature, pressure, density, sound):
+    # The rows hang together (ideal gas, 287.053 J/(kg K)), so that a slip of the pen here would show.
+    assert pressure / (287.053 * temperature) == pytest.approx(density, rel=2e-4)
     found = atmosphere.standard().at(height_km * 1e3)
-    assert found[0] == pytest.approx(density, rel=5e-3)
-    assert found[1] == pytest.approx(sound, rel=5e-3)
+    assert found[0] == pytest.approx(density, rel=2e-4)
+    assert found[1] == pytest.approx(sound, rel=1e-4)
+    assert found[2] == pytest.approx(pressure / 101325.0, rel=2e-4, abs=1e-9)
+
+
+def test_densities_of_many_heights_are_those_of_each():
+    heights = np.array([-50.0, 0.0, 137.0, 11_020.0, 86_000.0, 133_000.0, 999_999.0, 1e6, 2e6])
+    one_by_one = [atmosphere.standard().at(h)[0] for h in heights.tolist()]
+    assert atmosphere.standard().density(heights) == pytest.approx(one_by_one, rel=1e-12)
 
 
 def test_air_thins_without_a_jump_to_the_top():

@@ -8,10 +8,20 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from sensors import geodesy
+from sensors import atmosphere, geodesy, vacuum
+from sensors.forces import AIR_SCALE_M, Forces
 from sensors.geodesy import GM, J2, J3, J4, RADIUS_M, ROTATION_RADPS
-from sensors.threats import load_threat
-from sensors.trajectory import TrajectoryError, fly, gravity, height_m, solve
+from sensors.threats import Shroud, load_threat
+from sensors.trajectory import (
+    Programme,
+    TrajectoryError,
+    apogee_for,
+    fly,
+    gravity,
+    height_m,
+    shortest_glide_s,
+    solve,
+)
 from sharing.messages import PHASES
 
 
@@ -47,16 +57,18 @@ def to_inertial(states, t_s):
 
 
 LOFTED = ((40.0659, 125.2099), 71.0, 787e3, 2111.5e3)
+LOFTED_ICBM = ((39.2, 125.7), 70.0, 1000e3, 6200e3)
 
 
-@pytest.fixture(scope="module")
-def airless():
-    """A lofted shot whose coast, about half an hour, meets no air."""
-    threat = load_threat("hwasong12")
-    solved = solve(threat, *LOFTED)
-    vacuum = msgspec.structs.replace(threat, reentry_beta_kg_m2=1e30)
-    programme = solved.programme
-    return fly(vacuum, LOFTED[0], programme)
+@pytest.fixture(
+    scope="module", params=[("hwasong12", LOFTED), ("hwasong17", LOFTED_ICBM)], ids=lambda p: p[0]
+)
+def airless(request):
+    """Lofted shots whose coasts, half an hour and more than an hour, meet no air."""
+    name, shot = request.param
+    threat = load_threat(name)
+    vacuum_only = msgspec.structs.replace(threat, reentry_beta_kg_m2=1e30)
+    return fly(vacuum_only, shot[0], solve(threat, *shot).programme)
 
 
 @pytest.mark.parametrize("position", [(7e6, 1e5, 2e5), (1e6, -2e6, 6.4e6), (-3e6, 4e6, -5e6)])
@@ -65,6 +77,7 @@ def test_gravity_is_the_gradient_of_the_potential(position):
 
 
 def test_energy_and_angular_momentum_are_kept_without_air(airless):
+    # In the inertial frame, where the field with its zonal harmonics is conservative.
     times = np.linspace(airless.burnout_s, airless.impact_s, 200)
     states = to_inertial(airless.state(times), times)
     energy = 0.5 * np.sum(states[:, 3:] ** 2, axis=1) - [potential(p) for p in states[:, :3]]
@@ -123,6 +136,69 @@ def test_flight_times_of_reported_hwasong12_shots(data_dir, date, apogee):
     assert flight.impact_s == pytest.approx(float(row["flight_time_s"]), rel=0.10)
 
 
+@pytest.mark.parametrize(
+    "threat,range_km,apogee_km",
+    [
+        ("scud-b", 110.0, 27.0),
+        ("kn23", 110.0, 25.0),
+        ("hwasong12", 2700.0, 300.0),
+        ("pukguksong3", 450.0, 910.0),
+        ("hwasong17", 1000.0, 6200.0),
+        ("hwasong17", 15000.0, 1000.0),
+    ],
+)
+def test_short_long_depressed_and_lofted_flights_are_found(threat, range_km, apogee_km):
+    launch, bearing = (39.3, 126.0), 60.0
+    flight = solve(load_threat(threat), launch, bearing, range_km * 1e3, apogee_km * 1e3)
+    flown, toward = geodesy.geodesic(*launch, flight.impact_lat_deg, flight.impact_lon_deg)
+    assert flown == pytest.approx(range_km * 1e3, abs=100.0)
+    assert toward == pytest.approx(bearing, abs=0.02)
+    assert flight.apogee_m == pytest.approx(apogee_km * 1e3, abs=100.0)
+
+
+@pytest.mark.parametrize("range_km", [110.0, 1000.0, 4600.0, 10_000.0, 15_000.0])
+def test_minimum_energy_is_the_slowest_shot(range_km):
+    # Independent of the closed form: of all elevations, the one whose shot to that range is slowest.
+    angle = range_km * 1e3 / geodesy.MEAN_RADIUS_M
+    gamma = np.linspace(0.01, 0.80, 200_001)
+    t = np.tan(angle / 2.0)
+    q = t / (np.sin(gamma) * np.cos(gamma) + t * np.cos(gamma) ** 2)
+    best = int(np.argmin(q))
+    e = np.sqrt(1.0 - q[best] * (2.0 - q[best]) * np.cos(gamma[best]) ** 2)
+    apogee = geodesy.MEAN_RADIUS_M * ((1.0 + e) / (2.0 - q[best]) - 1.0)
+    assert apogee_for("minimum-energy", range_km * 1e3) == pytest.approx(apogee, rel=1e-3)
+    assert (
+        apogee_for("depressed", range_km * 1e3) < apogee_for("minimum-energy", range_km * 1e3)
+        < apogee_for("lofted", range_km * 1e3)
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("apogee_km", [100.0, 1000.0, 6200.0])
+def test_an_impulsive_shot_comes_down_where_it_is_aimed(apogee_km):
+    launch = geodesy.ecef(39.0, 126.0)
+    aim = geodesy.ecef(*geodesy.destination(39.0, 126.0, 75.0, 1000e3))
+    velocity, time_s = vacuum.impulsive_shot(launch, aim, apogee_km * 1e3)
+    radius = float(np.linalg.norm(launch))
+    arc = vacuum.ballistic(np.concatenate([launch, velocity])[None], radius)
+    assert arc.time_s[0] == pytest.approx(time_s, abs=0.01)
+    assert arc.apogee_m[0] == pytest.approx(apogee_km * 1e3, abs=1.0)
+    assert np.linalg.norm(arc.impact_ecef_m[0] / radius - aim / np.linalg.norm(aim)) * radius < 20.0
+
+
+def test_a_vacuum_arc_is_what_integration_gives_for_a_round_earth():
+    launch = geodesy.ecef(0.0, 140.0)
+    state = np.concatenate([launch, geodesy.enu_axes(0.0, 140.0).T @ [1500.0, 800.0, 2500.0]])
+    arc = vacuum.ballistic(state[None], RADIUS_M)
+    first = to_inertial(state[None], np.array([0.0]))[0]
+
+    def slope(_t, y):
+        return [*y[3:], *(-GM / np.linalg.norm(y[:3]) ** 3 * y[:3])]
+
+    run = solve_ivp(slope, (0.0, arc.time_s[0]), first, "LSODA", rtol=1e-11, atol=1e-4)
+    landed = vacuum.turn_about_axis(run.y[:3, -1], -ROTATION_RADPS * arc.time_s[0])
+    assert np.linalg.norm(landed - arc.impact_ecef_m[0]) < 1.0
+
+
 def test_what_cannot_be_reached_is_refused():
     with pytest.raises(TrajectoryError, match="no trajectory of 9000 km"):
         solve(load_threat("nodong"), (39.0, 126.0), 80.0, 9000e3, 300e3)
@@ -160,3 +236,72 @@ def test_the_quasi_ballistic_missile_pulls_up_and_holds_its_height():
     speed = np.linalg.norm(states[:, 3:], axis=1)
     assert (np.diff(speed[-60:]) < 0).all()
     assert math.isclose(flight.apogee_m, 50e3, rel_tol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def glider():
+    return solve(load_threat("hwasong16"), (39.0, 125.8), 60.0, 1500e3, 99.8e3)
+
+
+def test_the_glider_falls_pulls_up_skips_and_dives(glider):
+    times = np.arange(0.0, glider.impact_s)
+    states = glider.state(times)
+    height = geodesy.geodetic(states[:, :3])[2]
+    peaks = np.flatnonzero((np.diff(height[:-1]) > 0) & (np.diff(height[1:]) <= 0)) + 1
+    assert len(peaks) == 2 and height[peaks[0]] == pytest.approx(99.8e3, rel=1e-3)
+    assert 40e3 < height[peaks[1]] < 65e3
+    phases = [PHASES[p] for p in dict.fromkeys(glider.phases(times).tolist())]
+    assert phases == ["boost", "coast", "pull-up", "glide", "reentry"]
+    up = states[:, :3] / np.linalg.norm(states[:, :3], axis=1)[:, None]
+    sine = np.einsum("ij,ij->i", states[:, 3:], up) / np.linalg.norm(states[:, 3:], axis=1).clip(1.0)
+    assert np.degrees(np.arcsin(sine[-2])) < -35.0
+    flown, _ = geodesy.geodesic(39.0, 125.8, glider.impact_lat_deg, glider.impact_lon_deg)
+    assert flown == pytest.approx(1500e3, abs=100.0)
+
+
+def test_a_damped_glide_is_in_equilibrium():
+    threat = load_threat("hwasong16")
+    calm = msgspec.structs.replace(threat, glide=msgspec.structs.replace(threat.glide, skip_damping=0.3))
+    programme = Programme(math.radians(60.0), math.radians(10.0), 500.0, 500.0)
+    flight = fly(calm, (39.0, 125.8), programme)
+    end = flight.lift_s[1]
+    for state in flight.state(np.arange(end - 60.0, end - 1.0, 10.0)):
+        r, speed = np.linalg.norm(state[:3]), np.linalg.norm(state[3:])
+        density = atmosphere.standard().at(height_m(*state[:3].tolist()))[0]
+        glide = calm.glide
+        lift = 0.5 * density * speed**2 * glide.lift_coefficient * glide.area_m2 / glide.mass_kg
+        weight = GM / r**2 - speed**2 / r
+        climb = state[:3] @ state[3:] / r
+        # What damps the skips stays at work against the slow descent.
+        lift *= 1.0 - 0.6 * climb / math.sqrt(weight * AIR_SCALE_M)
+        # Eastwards the Earth's rotation carries too: the inertial speed counts.
+        inertial = np.linalg.norm(state[3:] + np.cross([0.0, 0.0, ROTATION_RADPS], state[:3]))
+        assert lift == pytest.approx(GM / r**2 - inertial**2 / r, rel=0.05)
+
+
+def test_a_glide_too_long_for_the_range_costs_thrust_and_stays_a_glide():
+    flight = solve(load_threat("hwasong16"), (39.0, 125.8), 60.0, 1000e3, 101e3)
+    assert flight.programme.burn_s < sum(s.burn_s for s in load_threat("hwasong16").stages) - 1.0
+    assert flight.programme.glide_s == pytest.approx(shortest_glide_s(load_threat("hwasong16"), 101e3))
+    assert PHASES.index("glide") in flight.phases(np.arange(0.0, flight.impact_s))
+
+
+def test_the_tangent_law_starts_where_the_tilt_ends():
+    threat = load_threat("unha3")
+    forces = Forces(threat, (39.7, 124.7), Programme(3.0, 0.5, 500.0, bend_per_s=3e-3))
+    tilted = threat.vertical_s + threat.tilt_s
+    assert forces.elevation(0.0) == pytest.approx(math.pi / 2)
+    assert forces.elevation(tilted - 1e-6) == pytest.approx(forces.elevation(tilted + 1e-6), abs=1e-6)
+    assert math.tan(forces.elevation(tilted + 100.0)) == pytest.approx(math.tan(0.5) - 0.3)
+
+
+def test_a_shroud_weighs_until_it_is_thrown_off():
+    threat = load_threat("unha3")
+    covered = msgspec.structs.replace(
+        threat, shroud=Shroud(mass_kg=300.0, diameter_m=1.2, length_m=2.5, t_s=150.0)
+    )
+    with_it, without = (Forces(t, (39.7, 124.7), Programme(3.0, 0.5, 500.0)) for t in (covered, threat))
+    number = 1
+    assert with_it.mass_kg(149.0, number) - without.mass_kg(149.0, number) == pytest.approx(300.0)
+    assert with_it.mass_kg(151.0, number) == without.mass_kg(151.0, number)
+    assert 150.0 in with_it.marks(500.0)
