@@ -1,4 +1,4 @@
-"""What a scenario file says of its sensors: tracks of ships, outages, delays, clouds, models; dropping any."""
+"""What a scenario file says of its sensors: ships, outages, delays, clouds, models; dropping any."""
 
 import numpy as np
 import pytest
