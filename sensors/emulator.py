@@ -12,7 +12,7 @@ Rules of this module:
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -101,7 +101,7 @@ async def _emulate(
         seed = scenario.seed_default if settings.seed is None else settings.seed
         planned = plan(scenario, seed, nation)
         links = [hub.publisher(link.ingress, link.peer) for link in settings.links]
-        emulator = _Emulator(hub, Outlet(nation, links, server), status, stop)
+        emulator = Publisher(hub, Outlet(nation, links, server), status, stop)
         await emulator.wait_for_subscribers()
         status.write("ready")
         clock = await until(started(clock_config), stop, hub)
@@ -110,7 +110,7 @@ async def _emulate(
             await emulator.linger(settings.linger_s)
 
 
-class _Emulator:
+class Publisher:
     """The publishing loop and what it needs."""
 
     def __init__(self, hub: Hub, outlet: Outlet, status: Status, stop: asyncio.Event) -> None:
@@ -129,10 +129,10 @@ class _Emulator:
 
     async def publish(self, planned: Sequence[Planned], clock: Clock) -> None:
         """Send every message at its time."""
-        self._clock = clock
+        self.begin(clock)
         for t_ns, topic, message, frame in planned:
             while clock.now_ns() < t_ns and not self._stop.is_set():
-                await self._tend("running", min(BEAT_S, clock.wall_s_until(t_ns)))
+                await self.tend("running", min(BEAT_S, clock.wall_s_until(t_ns)))
             if self._stop.is_set():
                 return
             self._outlet.publish(topic, message, frame, t_ns)
@@ -142,19 +142,23 @@ class _Emulator:
         end_ns = monotonic_ns() + round(linger_s * S)
         self._say("ending")
         while self._outlet.watched() and monotonic_ns() < end_ns and not self._stop.is_set():
-            await self._tend("ending", BEAT_S / 4)
+            await self.tend("ending", BEAT_S / 4)
         self._say("ended")
 
-    async def _tend(self, state: str, wall_s: float) -> None:
-        """Wait at most `wall_s`; answer requests; once a second, heartbeats and status."""
+    def begin(self, clock: Clock) -> None:
+        """From now on it is scenario time by `clock`."""
+        self._clock = clock
+
+    async def tend(self, state: str, wall_s: float, **fields: Any) -> None:
+        """Wait at most `wall_s`; answer requests; once a second, heartbeats and a status with `fields`."""
         await self._hub.wait(wall_s)
         self._outlet.serve()
         self._outlet.watched()
         if self._status.due():
-            self._say(state)
+            self._say(state, **fields)
 
-    def _say(self, state: str) -> None:
+    def _say(self, state: str, **fields: Any) -> None:
         assert self._clock is not None
         now_ns = self._clock.now_ns()
         self._outlet.heartbeat(now_ns)
-        self._status.write(state, t_ns=now_ns, published=dict(self._outlet.published))
+        self._status.write(state, t_ns=now_ns, published=dict(self._outlet.published), **fields)

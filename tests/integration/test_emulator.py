@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from sensors.emulator import _Emulator, plan
+from sensors.emulator import Publisher, plan
 from sensors.scenario import load_scenario
 from sharing.clock import VirtualClock
 from sharing.daemon import Status
@@ -39,7 +39,7 @@ async def test_a_waiting_emulator_says_for_whom(hub_of, free_port, tmp_path):
     outlet = Outlet("KOR", links, emulator.server(free_port(), "backfill/KOR", ["KOR.node"]))
     stop = asyncio.Event()
     waiting = asyncio.ensure_future(
-        _Emulator(emulator, outlet, Status(str(status)), stop).wait_for_subscribers()
+        Publisher(emulator, outlet, Status(str(status)), stop).wait_for_subscribers()
     )
 
     def said():
@@ -58,7 +58,7 @@ async def test_nothing_leaves_before_it_is_available(hub_of, free_port, planned)
     ingress.subscribe()
     server = emulator.server(free_port(), "backfill/KOR", ["KOR.node"])
     outlet = Outlet("KOR", [emulator.publisher(endpoint, "KOR.node")], server)
-    daemon = _Emulator(emulator, outlet, Status(None), stop)
+    daemon = Publisher(emulator, outlet, Status(None), stop)
     got = []
 
     def look():
