@@ -17,6 +17,7 @@ the others before any):
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +25,17 @@ import numpy as np
 
 import configs
 from sensors import geodesy, vacuum
-from sensors.reach import BEARING_DEG, LAUNCH, Reach, launch_mass_kg, missiles, reach
+from sensors.reach import (
+    BEARING_DEG,
+    LAUNCH,
+    Reach,
+    ideal_mps,
+    launch_mass_kg,
+    missiles,
+    needed_mps,
+    reach,
+    without_lift,
+)
 from sensors.threats import GLIDING, Threat, load_threat
 from sensors.trajectory import Flight, TrajectoryError, solve
 from sharing.settings import SettingsError
@@ -123,14 +134,12 @@ def judge(claim: Claim) -> Judgement:
 
 def holding(range_km: float, apogee_km: float, threat: str | None = None) -> Reach | None:
     """The named class, or the lightest of all, if it flies that pair ballistically; else None."""
-    names = [name for name, _ in missiles()] if threat is None else [threat]
-    found = (edge for edge in map(reach, names) if _holds(edge, range_km, apogee_km))
-    return next(found, None)
+    return next(_holding(range_km, apogee_km, threat), None)
 
 
 def outside(range_km: float, apogee_km: float) -> str:
     """Why the table says nothing of a pair that no class of it flies; empty where it says that lift did."""
-    edges = [reach(name) for name, _ in missiles()]
+    edges = (reach(name) for name, _ in reversed(missiles()))
     if all(range_km * 1e3 > edge.longest_m or apogee_km * 1e3 > edge.highest_m for edge in edges):
         return "beyond the energy of every class of the table"
     if apogee_km * 1e3 >= STEEP * vacuum.minimum_energy_apogee_m(range_km * 1e3):
@@ -138,18 +147,23 @@ def outside(range_km: float, apogee_km: float) -> str:
     return ""
 
 
-def _holds(edge: Reach, range_km: float, apogee_km: float) -> bool:
-    return edge.holds(range_km * 1e3 / (1.0 + TOLERANCE), apogee_km * 1e3)
+def _holding(range_km: float, apogee_km: float, threat: str | None) -> Iterator[Reach]:
+    """The classes that fly that pair ballistically: of all, lightest first, or of the named one."""
+    range_m, apogee_m = range_km * 1e3 / (1.0 + TOLERANCE), apogee_km * 1e3
+    needed = needed_mps(range_m, apogee_m)
+    classes = missiles() if threat is None else ((threat, without_lift(load_threat(threat))),)
+    for name, flown in classes:
+        # Far cheaper than the reach, and enough to leave out those that are too small.
+        if ideal_mps(flown) > needed and reach(name).holds(range_m, apogee_m):
+            yield reach(name)
 
 
 def _ballistic(claim: Claim) -> tuple[str, Flight] | None:
     """The class and flight without lift that meet a claim: of the named class, or of the lightest."""
-    for name in [n for n, _ in missiles()] if claim.threat is None else [claim.threat]:
-        edge = reach(name)
-        if _holds(edge, claim.range_km, claim.apogee_km):
-            flight = _solved(edge.threat, claim)
-            if flight is not None:
-                return name, flight
+    for edge in _holding(claim.range_km, claim.apogee_km, claim.threat):
+        flight = _solved(edge.threat, claim)
+        if flight is not None:
+            return edge.name, flight
     return None
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 import configs
-from sensors import geodesy
+from sensors import geodesy, vacuum
 from sensors.forces import Forces, Programme
 from sensors.threats import Threat, load_threat
 from sensors.trajectory import Flight, TrajectoryError, fly
@@ -27,6 +27,7 @@ SAFETY = 1.4
 LAUNCH = (39.0, 126.0)
 BEARING_DEG = 90.0
 """Where reach is measured, and what is assumed of claims that do not say."""
+STANDARD_GRAVITY = 9.80665
 _TILTS_DEG = (
     2.0,
     4.0,
@@ -106,6 +107,21 @@ def missiles() -> tuple[tuple[str, Threat], ...]:
 def launch_mass_kg(threat: Threat) -> float:
     """Mass at liftoff."""
     return threat.payload_kg + sum(stage.propellant_kg + stage.dry_kg for stage in threat.stages)
+
+
+def ideal_mps(threat: Threat) -> float:
+    """Speed that all propellant gives without gravity and air (Tsiolkovsky 1903)."""
+    mass, speed = launch_mass_kg(threat), 0.0
+    for stage in threat.stages:
+        speed += stage.isp_vacuum_s * STANDARD_GRAVITY * math.log(mass / (mass - stage.propellant_kg))
+        mass -= stage.propellant_kg + stage.dry_kg
+    return speed
+
+
+def needed_mps(range_m: float, apogee_m: float) -> float:
+    """Speed over the ground of the impulsive vacuum shot: what no engine and no air can undercut."""
+    aim = geodesy.ecef(*geodesy.destination(*LAUNCH, BEARING_DEG, range_m))
+    return float(np.linalg.norm(vacuum.impulsive_shot(geodesy.ecef(*LAUNCH), aim, apogee_m)[0]))
 
 
 def bending(threat: Threat, flight: Flight) -> float:
