@@ -180,7 +180,7 @@ def _newton(
     for _ in range(30):
         if np.abs(f).max() < good_m:
             break
-        step = np.linalg.lstsq(slope, -f, rcond=None)[0]
+        step: Array = np.linalg.lstsq(slope, -f, rcond=None)[0].astype(np.float64)
         step /= max(1.0, float((np.abs(step) / _LARGEST).max()))
         better = _step(miss, x, f, step, low, high)
         if better is None and age == 0:

@@ -156,6 +156,32 @@ def test_short_long_depressed_and_lofted_flights_are_found(threat, range_km, apo
     assert flight.apogee_m == pytest.approx(apogee_km * 1e3, abs=100.0)
 
 
+@pytest.mark.parametrize(
+    "name,azimuth,tilt,share,glide_s",
+    [
+        ("scud-er", 130.0, 35.0, 0.8, 0.0),
+        ("hwasong14", 250.0, 22.0, 0.95, 0.0),
+        ("unha3", 15.0, 60.0, 0.7, 0.0),
+        ("kn23-heavy", 320.0, 20.0, 1.0, 150.0),
+        ("hwasong16", 60.0, 14.0, 1.0, 300.0),
+    ],
+)
+def test_what_was_flown_is_found_again(name, azimuth, tilt, share, glide_s):
+    threat = load_threat(name)
+    burn = share * sum(stage.burn_s for stage in threat.stages)
+    programme = Programme(math.radians(azimuth), math.radians(tilt), burn, glide_s)
+    launch = (39.0, 127.0)
+    flown = fly(threat, launch, programme, 1e-9)
+    range_m, bearing = geodesy.geodesic(*launch, flown.impact_lat_deg, flown.impact_lon_deg)
+    found = solve(threat, launch, bearing, range_m, flown.apogee_m)
+    assert found.apogee_m == pytest.approx(flown.apogee_m, abs=100.0)
+    off, _ = geodesy.geodesic(
+        found.impact_lat_deg, found.impact_lon_deg, flown.impact_lat_deg, flown.impact_lon_deg
+    )
+    assert off < 100.0
+    assert found.impact_s == pytest.approx(flown.impact_s, rel=0.02)
+
+
 @pytest.mark.parametrize("range_km", [110.0, 1000.0, 4600.0, 10_000.0, 15_000.0])
 def test_minimum_energy_is_the_slowest_shot(range_km):
     # Independent of the closed form: of all elevations, the one whose shot to that range is slowest.
