@@ -22,7 +22,8 @@ from typing import NamedTuple
 
 from fusion.core.engine import Core, CoreConfig
 from fusion.core.events import Effect, Received, Renamed, Tick
-from fusion.core.filters import FilterFactory, compiled
+from fusion.core.filters import MODEL_SETS, FilterFactory, compiled
+from fusion.core.tracker import TrackerRules
 from fusion.core.warning import Region
 from sensors.scenario import Scenario, feed
 from sharing.messages import (
@@ -40,12 +41,14 @@ from sharing.messages import (
 from sharing.policy import Policy
 from sharing.recording import Recorded, Recording
 from sharing.release import Release
-from sharing.wire import decode, encode
+from sharing.wire import MAX_ROWS, decode, encode
 
 HORIZON_S = 30
 """Seconds by which the settled picture follows, at least."""
 FEED_LAG_S = 11.0
 """Taken for recordings that do not state theirs: the longest scan there was, and its transport."""
+MAX_TRACKS = 2048
+"""The same of trackers."""
 LONGEST_HORIZON_S = 100_000
 """A day, the longest delay that an arrangement may have, and what lies around it."""
 REORDER_S = 120
@@ -223,6 +226,8 @@ def describe(scenario: Scenario, seed: int, policy: Policy) -> dict[str, str]:
         "t_start_ns": str(scenario.t_start_ns),
         "t_end_ns": str(scenario.t_end_ns),
         "regions": " ".join(scenario.regions),
+        "models": scenario.models,
+        "max_tracks": str(scenario.max_tracks),
         "objects": str(len(scenario.truth)),
         "policy": policy.name,
         "feed_lag_s": str(feed_lag_of(scenario)),
@@ -242,9 +247,13 @@ def _whole(metadata: Mapping[str, str], key: str) -> int:
 
 
 def _check(metadata: Mapping[str, str]) -> None:
-    """Raise SessionError for a nameless scenario, and for a lag or a horizon that cannot be."""
+    """Raise SessionError for a nameless scenario, and for a lag, a horizon or trackers that cannot be."""
     if "scenario" not in metadata:
         raise SessionError("metadata 'scenario' is missing")
+    if metadata.get("models", "missiles") not in MODEL_SETS:
+        raise SessionError(f"metadata models = {metadata['models']!r}: one of {', '.join(MODEL_SETS)}")
+    if "max_tracks" in metadata and not 0 < _whole(metadata, "max_tracks") <= MAX_ROWS:
+        raise SessionError(f"metadata max_tracks = {metadata['max_tracks']}: from 1 to {MAX_ROWS}")
     if "horizon_s" in metadata and not 0 < _whole(metadata, "horizon_s") <= LONGEST_HORIZON_S:
         given = metadata["horizon_s"]
         raise SessionError(f"metadata horizon_s = {given}: whole seconds from 1 to {LONGEST_HORIZON_S}")
@@ -355,7 +364,8 @@ def run(
         arrangement = arrangement.withhold(tuple(withhold))
     horizon_s = session.horizon_s(arrangement)
     names = [n for n in RECIPIENTS if n in nations]
-    nodes = {n: _Node(core_config(n, regions, horizon_s), filters, sink, keep) for n in names}
+    configs = (core_config(n, regions, horizon_s, session.metadata) for n in names)
+    nodes = {config.nation: _Node(config, filters, sink, keep) for config in configs}
     last_tick_ns = session.t_end_ns + horizon_s * S
     loop = _Loop(session, nodes, Release(arrangement, session.seed), last_tick_ns, progress)
     for item in session.items():
@@ -366,9 +376,17 @@ def run(
     return {n: node.finish() for n, node in nodes.items()}
 
 
-def core_config(nation: str, regions: Regions | None, horizon_s: int) -> CoreConfig:
-    """The configuration of a nation's core in a session."""
-    return CoreConfig(nation, regions=tuple((regions or {}).get(nation, ())), horizon_s=horizon_s)
+def core_config(
+    nation: str, regions: Regions | None, horizon_s: int, metadata: Mapping[str, str]
+) -> CoreConfig:
+    """The configuration of a nation's core in a session: its trackers are what the metadata say."""
+    return CoreConfig(
+        nation,
+        regions=tuple((regions or {}).get(nation, ())),
+        horizon_s=horizon_s,
+        max_tracks=int(metadata.get("max_tracks", MAX_TRACKS)),
+        tracker=TrackerRules.of(metadata.get("models", "missiles")),
+    )
 
 
 class _Loop:

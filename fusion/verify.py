@@ -58,7 +58,8 @@ def verify(
     with Recording.open(path) as recording:
         result.truncated = recording.truncated
         horizon_s = int(recording.metadata.get("horizon_s", HORIZON_S))
-        nodes = {n: _Replayed(Core(core_config(n, regions, horizon_s), filters), n) for n in RECIPIENTS}
+        configs = [core_config(n, regions, horizon_s, recording.metadata) for n in RECIPIENTS]
+        nodes = {c.nation: _Replayed(Core(c, filters), c.nation) for c in configs}
         for record in recording:
             nation = _whose(record.topic)
             if nation in nodes:

@@ -30,6 +30,7 @@ from sharing import settings
 from sharing.messages import NATIONS, Detections, S, Truth
 
 Span = tuple[float, float]
+ModelSet = Literal["missiles", "air", "mixed"]
 Speed = Annotated[float, msgspec.Meta(ge=0.0, le=30.0)]
 
 
@@ -56,8 +57,10 @@ class ScenarioFile(Spec, frozen=True, kw_only=True):
     tail_s: int = 10
     """How long the sensors go on after the last impact."""
     duration_s: int | None = None
-    models: Literal["missiles", "air", "mixed"] = "missiles"
+    models: ModelSet = "missiles"
     """Which motion models the trackers use."""
+    max_tracks: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2048
+    """Tracks that one tracker may hold."""
     outages: dict[str, tuple[Span, ...]] = msgspec.field(default_factory=dict)
     """Seconds of scenario time in which a sensor makes no scans, beside its station's own."""
     delays: dict[str, NotNegative] = msgspec.field(default_factory=dict)
@@ -81,7 +84,8 @@ class Scenario:
     sensors: tuple[Sensor, ...]
     regions: tuple[str, ...]
     tail_s: int
-    models: str = "missiles"
+    models: ModelSet = "missiles"
+    max_tracks: int = 2048
 
     def with_truth(self, truth: Sequence[Truth]) -> "Scenario":
         """The same sensors observing other objects; ends `tail_s` after the last sample or impact."""
@@ -128,6 +132,7 @@ def load_scenario(name_or_path: str) -> Scenario:
         regions=file.regions,
         tail_s=file.tail_s,
         models=file.models,
+        max_tracks=file.max_tracks,
     )
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from fusion.core.engine import Core, CoreConfig
 from fusion.core.events import Peek, Picture, Received, Refused, Tick, Update, Warning
 from fusion.core.tracker import TrackerRules
+from fusion.core.warning import Region
 from fusion.node.config import NodeConfig
 from fusion.node.latency import Latency
 from fusion.node.pictures import Pictures
@@ -61,8 +62,7 @@ def main(config: str, check: bool = False) -> int:
         directory.require(_peers(settings))
         hub = Hub(load_pair(settings.keys.secret), directory)
         regions = tuple(region for path in settings.regions for region in load_regions(path))
-        rules = TrackerRules.of(settings.models)
-        core = Core(CoreConfig(settings.nation, regions, horizon_s=settings.horizon_s, tracker=rules))
+        core = Core(_core_config(settings, regions))
         if check:
             print(f"{config}: ok")
             return
@@ -70,6 +70,16 @@ def main(config: str, check: bool = False) -> int:
         await _serve(settings, core, hub, stop)
 
     return run("node", work)
+
+
+def _core_config(settings: NodeConfig, regions: tuple[Region, ...]) -> CoreConfig:
+    return CoreConfig(
+        settings.nation,
+        regions,
+        horizon_s=settings.horizon_s,
+        max_tracks=settings.max_tracks,
+        tracker=TrackerRules.of(settings.models),
+    )
 
 
 def _peers(settings: NodeConfig) -> list[str]:
