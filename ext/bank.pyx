@@ -314,12 +314,13 @@ cdef class TrackBank(Store):
                 <double *>cnp.PyArray_DATA(log_likelihood) + i, self.work.log_likelihood, n * sizeof(double))
         return d2, log_likelihood
 
-    def update(self, slots, rows, z, sigma, int sensor):
+    def update(self, slots, rows, z, sigma, int sensor, sight=None):
         """Updates distinct tracks slots[i], at their time, each with plot rows[i] (both int32 (p)) of (k, 3).
 
         Range, azimuth, elevation one after the other, linearised once, at the prior or, where that is vague,
         at the plot (ext/measurement.pxd); then the mode probabilities by the joint likelihoods, none left
-        below 1e-12. Returns nis (p): the normalised innovation squared weighted by the new mode
+        below 1e-12. `sight` (K), where given, multiplies the likelihoods: how likely a track in that mode is seen
+        by such a sensor at all. Returns nis (p): the normalised innovation squared weighted by the new mode
         probabilities, divided by the number of measured components.
         """
         cdef cnp.ndarray plots = table(z, cnp.NPY_DOUBLE, -1, 3, "z")
@@ -334,6 +335,10 @@ cdef class TrackBank(Store):
         self.aim(sensor)
         if len(set(slots.tolist())) != p:
             raise ValueError("slots: a track is named twice")
+        numbers((1.0,) * self.n_modes if sight is None else sight, self.n_modes, self.work.sight, "sight")
+        for l in range(self.n_modes):
+            if not 1e-6 <= self.work.sight[l] <= 1.0:
+                raise ValueError(f"sight: {self.work.sight[l]!r} is not one of 1e-6 to 1")
         for i in range(0, p, 8):
             n = min(8, p - i)
             self.gather(tracks + i, n)

@@ -36,6 +36,7 @@ cdef struct Work:
     double longest_mix_s  # modes change by no more than the chance over this time in one prediction
     double drag_noise_s  # spectral density of unknown drag: this time by the squared deceleration
     bint mixing  # whether modes may change in a prediction
+    double sight[4]  # (K) how likely such a plot is at all, in each mode
     double negligible  # modes below this probability are left out of the combined estimate
     const double *enu  # (3, 3)
     const double *bias  # (3) variances
@@ -208,7 +209,9 @@ cdef inline void update(Work *w) noexcept nogil:
     cdef double total[8]
     cdef double share[8]
     cdef Py_ssize_t k, l
-    take(mu, w.mu, w.modes * 8)
+    for k in range(w.modes):
+        for l in range(LANES):
+            mu[k * 8 + l] = w.mu[k * 8 + l] * w.sight[k]
     for k in range(w.modes):
         update_mode(w, k, d2 + k * 8, log_densities + k * 8)
     log_sum(w.modes, mu, log_densities, weights, total)

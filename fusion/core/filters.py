@@ -83,6 +83,9 @@ class Models:
     """Standard deviation of a new track's velocity, per axis, about rest on the rotating Earth."""
     climb_sigma_mps: float = 2500.0
     """The same of its vertical component."""
+    sight: tuple[float, ...] = (1.0, 0.02, 0.02)
+    """Lines of sight are infrared, which sees motors burn: how likely it sees an object otherwise. Without
+    this, plots of 2 km do not tell a burn from free fall, and the mixture lags behind."""
     modes: tuple[int, ...] = (POWERED, COAST, REENTRY)
     turn: tuple[float | None, ...] = (None, None, None)
     heights: Heights = MISSILE_HEIGHTS
@@ -98,6 +101,7 @@ AIR = Models(
     rates=((0.0, 1 / 300, 1 / 300), (1 / 40, 0.0, 1 / 400), (1 / 40, 1 / 400, 0.0)),
     thin_rates=((0.0, 1 / 300, 1 / 300), (1 / 40, 0.0, 1 / 400), (1 / 40, 1 / 400, 0.0)),
     start=(0.8, 0.1, 0.1),
+    sight=(1.0, 1.0, 1.0),
     velocity_sigma_mps=250.0,  # an airliner's cruise, on whichever axis it flies
     climb_sigma_mps=10.0,  # 2,000 feet a minute
     heights=Heights(8_000.0, 5_000.0, 60_000.0, 60_000.0),  # one sigma: 3 to 13 km, departure to cruise
@@ -121,6 +125,7 @@ MIXED = Models(
         (0.0, 1.0, 0.0, 0.0),
     ),
     start=(0.5, 0.25, 0.1, 0.15),
+    sight=(*MISSILES.sight, 0.02),
     heights=Heights(15_000.0, 15_000.0, 60_000.0, 60_000.0),  # aircraft first, missiles within a few sigma
 )
 
@@ -192,8 +197,19 @@ class FilterBank(Protocol):
         Changes nothing: a plot that is not assigned leaves no trace in the tracks near it.
         """
 
-    def update(self, slots: Slots, rows: Slots, z: Floats, sigma: Floats, sensor: int) -> Floats:
-        """Update distinct slots with their rows; gives the NIS divided by its degrees of freedom."""
+    def update(
+        self,
+        slots: Slots,
+        rows: Slots,
+        z: Floats,
+        sigma: Floats,
+        sensor: int,
+        sight: tuple[float, ...] | None,
+    ) -> Floats:
+        """Update distinct slots with their rows; gives the NIS divided by its degrees of freedom.
+
+        `sight`: how likely the sensor sees an object at all, by model; None: whatever it does.
+        """
 
     def estimate_at(self, slots: Slots, t_ns: int) -> tuple[Floats, Floats, Floats]:
         """States (n, 6), covariances (n, 6, 6) and model probabilities (n, K) at `t_ns`; changes nothing."""

@@ -132,7 +132,8 @@ class Tracker:
 
     def _update(self, entry: PlotsEntry, sensor: int, site: Site, rows: Slots, slots: Slots) -> None:
         self.bank.predict(slots, entry.key[0])
-        nis = self.bank.update(slots, rows, entry.z, entry.sigma, sensor)
+        sight = self.rules.models.sight if entry.missing == RANGE else None
+        nis = self.bank.update(slots, rows, entry.z, entry.sigma, sensor, sight)
         self.table.hit(slots, entry.key[0], sensor, entry.scan, nis, entry.missing != NOTHING)
         self.table.expect(slots, self._due(entry.key[0], site))
         self.table.promote(slots, self.rules.life)

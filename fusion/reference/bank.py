@@ -326,7 +326,15 @@ class FilterpyBank:
             log_likelihood[i] = logsumexp([s[1] for s in scores], b=track.mu)
         return d2, log_likelihood
 
-    def update(self, slots: Ints, rows: Ints, z: Floats, sigma: Floats, sensor: int) -> Floats:
+    def update(
+        self,
+        slots: Ints,
+        rows: Ints,
+        z: Floats,
+        sigma: Floats,
+        sensor: int,
+        sight: Sequence[float] | None = None,
+    ) -> Floats:
         """Updates the tracks at their time, each with its plot; gives the NIS by measured component."""
         nis = np.empty(len(slots))
         for i, (slot, row) in enumerate(zip(slots, rows, strict=True)):
@@ -336,7 +344,8 @@ class FilterpyBank:
             scores = [self._score(track, mode, z[row], sigma[row], sensor) for mode in track.modes]
             for mode, (nu, h, _, _) in zip(track.modes, scores, strict=True):
                 mode.correct(nu, h, sigma[row] ** 2, bias)
-            weights = np.log(track.mu) + [s[3] for s in scores]
+            seen = np.ones(self.n_modes) if sight is None else np.array(sight)
+            weights = np.log(track.mu * seen) + [s[3] for s in scores]
             weights = np.exp(weights - logsumexp(weights))
             nis[i] = weights @ [s[2] for s in scores] / np.count_nonzero(np.isfinite(sigma[row]))
             track.mu = np.maximum(weights, 1e-12)

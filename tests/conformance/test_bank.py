@@ -65,7 +65,8 @@ def test_the_two_banks_agree_over_a_session(banks) -> None:
         assert sectors[0][1] == pytest.approx(sectors[1][1])
         for bank in banks:
             bank.predict(seen, t_ns)
-        nis = [bank.update(seen, plots, z, sigma, sensor) for bank in banks]
+        sight = (1.0, *[0.02] * (banks[1].n_modes - 1)) if sensor == 1 else None
+        nis = [bank.update(seen, plots, z, sigma, sensor, sight) for bank in banks]
         assert nis[0] == pytest.approx(nis[1], rel=1e-6, abs=1e-7)
         both_close(banks, slots)
     for bank in banks:

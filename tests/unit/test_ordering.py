@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fusion.core.heights import ELEVATION, RANGE
 from fusion.core.ordering import Buffer, LookEntry, PlotsEntry, SiteEntry
-from sharing.messages import Detections, Scan, Site, floats, ints
+from sharing.messages import Detections, Los, Polar, Scan, Site, floats, ints
 
 S = 10**9
 
@@ -117,3 +118,30 @@ def test_dirty_is_the_earliest_new_entry(buffer):
     buffer.add(detections([7.0]), 7 * S)
     buffer.add(detections([4.0, 8.0], scan=1), 8 * S)
     assert buffer.dirty_ns == 4 * S
+
+
+def test_what_is_not_measured_has_an_infinite_sigma(buffer):
+    common = {
+        "originator": "JPN",
+        "sensor": "a",
+        "t_sent_ns": 3 * S,
+        "scan": 1,
+        "t_valid_ns": ints([2 * S, S]),
+    }
+    azimuth = {"azimuth_rad": floats([0.1, 0.2]), "sigma_azimuth_rad": floats([1e-3, 2e-3])}
+    polar = Polar(
+        **common, **azimuth, item_id=b"polar", range_m=floats([1e5, 2e5]), sigma_range_m=floats([50.0, 60.0]),
+        snr_db=floats([13.0, 13.0]),
+    )  # fmt: skip
+    los = Los(
+        **common, **azimuth, item_id=b"los", elevation_rad=floats([0.3, 0.4]),
+        sigma_elevation_rad=floats([3e-3, 4e-3]), snr_db=floats([13.0, 13.0]),
+    )  # fmt: skip
+    assert buffer.add(polar, 3 * S) is None
+    assert buffer.add(los, 3 * S) is None
+    plots = {(e.key[3], e.key[0] // S): e for e in buffer.until(3 * S) if isinstance(e, PlotsEntry)}
+    early, sight = plots[b"polar", 1], plots[b"los", 2]
+    assert (early.missing, early.z.tolist(), early.sigma.tolist()) == (
+        ELEVATION, [[2e5, 0.2, 0.0]], [[60.0, 2e-3, np.inf]])  # fmt: skip
+    assert (sight.missing, sight.z.tolist(), sight.sigma.tolist()) == (
+        RANGE, [[0.0, 0.1, 0.3]], [[np.inf, 1e-3, 3e-3]])  # fmt: skip
