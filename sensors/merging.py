@@ -1,9 +1,11 @@
 """Objects of one scan that a sensor cannot resolve: which belong together, and the one echo they give.
 
-Objects are in one group when a chain of pairs joins them, each pair closer than the resolution cell in range,
-in azimuth (across the line of sight) and in elevation. Independent echoes with random phases add in power
-(each Swerling 1, so is their sum); the echo comes from the power-weighted mean place. The group draws what
-its strongest member draws, so that leaving out a weaker one changes no draw.
+Two objects are too close when they are closer than the resolution cell in range, in azimuth (across the line
+of sight) and in elevation. The strongest object takes all that are too close to it, the strongest of the rest
+takes what is left, and so on, as a plot extractor goes from peak to peak: a long line of objects gives a plot
+per cell, not one in all. Independent echoes with random phases add in power (each Swerling 1, so is their
+sum); the echo comes from the power-weighted mean place. It draws what its strongest member draws, so that
+leaving out a weaker one changes no draw.
 """
 
 from dataclasses import dataclass
@@ -37,8 +39,8 @@ class Echoes:
         )
 
 
-def groups(scan: Ints, measurement: Array, cell: Array) -> Ints:
-    """Numbers (n,) of the unresolved groups of echoes (n, 3), 0 … in any order.
+def chains(scan: Ints, measurement: Array, cell: Array) -> Ints:
+    """Numbers (n,) of the groups of echoes (n, 3) that chains of pairs too close join, 0 … in any order.
 
     `cell` is (range m, across in azimuth rad, elevation rad); an infinite range does not resolve.
     Neighbours are looked for along the range (or the elevation) only, in sorted order.
@@ -55,10 +57,7 @@ def groups(scan: Ints, measurement: Array, cell: Array) -> Ints:
         rows = np.flatnonzero(near)
         if not len(rows):
             break
-        apart = np.abs(measurement[rows + step] - measurement[rows])
-        level = np.cos(0.5 * (measurement[rows + step, 2] + measurement[rows, 2]))
-        apart[:, 1] = np.abs(wrap(apart[:, 1])) * level
-        close = rows[(apart < cell).all(axis=1)]
+        close = rows[_too_close(measurement[rows], measurement[rows + step], cell)]
         firsts.append(close)
         seconds.append(close + step)
     if not firsts:
@@ -70,26 +69,44 @@ def groups(scan: Ints, measurement: Array, cell: Array) -> Ints:
     return found
 
 
+def _too_close(one: Array, other: Array, cell: Array) -> npt.NDArray[np.bool_]:
+    """Whether echoes (n, 3) cannot be told from others (n, 3)."""
+    apart = np.abs(other - one)
+    apart[:, 1] = np.abs(wrap(apart[:, 1])) * np.cos(0.5 * (one[:, 2] + other[:, 2]))
+    return np.asarray((apart < cell).all(axis=1))
+
+
+def leaders(echoes: Echoes, cell: Array) -> Ints:
+    """For every echo (n,) the row of the echo that takes it: its own where it stands for itself.
+
+    Within each chain, from the strongest on; of equally strong ones the first object.
+    """
+    chain = chains(echoes.scan, echoes.measurement, cell)
+    left = np.lexsort((echoes.source, -echoes.snr, chain))
+    found = np.empty(len(left), dtype=np.int64)
+    while len(left):
+        begins = np.flatnonzero(np.diff(chain[left], prepend=-1))
+        sizes = np.diff(begins, append=len(left))
+        leader = np.repeat(left[begins], sizes)
+        taken = _too_close(echoes.measurement[leader], echoes.measurement[left], cell)
+        found[left[taken]] = leader[taken]
+        left = left[~taken]
+    return found
+
+
 def merge(echoes: Echoes, cell: Array) -> Echoes:
-    """The same echoes with every unresolved group as one row, that of its strongest member."""
-    n = len(echoes.scan)
-    if n < 2 or len(np.unique(echoes.source)) < 2:
+    """The same echoes with all that one takes as one row, in the order of the rows that remain."""
+    if len(echoes.scan) < 2:
         return echoes
-    group = groups(echoes.scan, echoes.measurement, cell)
-    size = np.bincount(group)
+    kept, group, size = np.unique(leaders(echoes, cell), return_inverse=True, return_counts=True)
     if size.max() == 1:
         return echoes
-    strongest_first = np.lexsort((echoes.source, -echoes.snr, group))
-    leader = strongest_first[np.unique(group[strongest_first], return_index=True)[1]]
-    led = echoes.measurement[leader]
     power = np.bincount(group, weights=echoes.snr)
-    offset = echoes.measurement - led[group]
+    offset = echoes.measurement - echoes.measurement[kept][group]
     offset[:, 1] = wrap(offset[:, 1])
     shift = np.stack([np.bincount(group, weights=echoes.snr * column) for column in offset.T], axis=1)
-    many = size > 1
-    measurement, snr = led.copy(), echoes.snr[leader].copy()
-    measurement[many] += (shift / power[:, None])[many]
-    snr[many] = power[many]
-    rows = np.argsort(leader)
-    kept = echoes.take(leader[rows])
-    return Echoes(kept.scan, kept.t_ns, kept.source, measurement[rows], snr[rows])
+    many = size > 1  # the others stay as they are, to the last bit
+    found = echoes.take(kept)
+    found.measurement[many] += (shift / power[:, None])[many]
+    found.snr[many] = power[many]
+    return found

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sensors import geodesy, radar, scans
-from sensors.merging import Echoes, groups, merge
+from sensors.merging import Echoes, chains, merge
 from sensors.stations import catalogue
 from sensors.threats import CrossSection, Signature
 from sharing.messages import S, Truth, floats, ints
@@ -37,13 +37,13 @@ def brute(scan, measurement, cell):
 
 
 @pytest.mark.parametrize("cell", [CELL, np.array([np.inf, 5e-3, 5e-3])])
-def test_groups_are_those_that_asking_every_pair_finds(cell):
+def test_chains_are_those_that_asking_every_pair_finds(cell):
     rng = np.random.default_rng(3)
     for _ in range(20):
         scan = rng.integers(0, 3, 80)
         angles = rng.uniform(-0.01, 0.01, (80, 2)) + np.array([np.pi, 0.3])
         measurement = np.column_stack([rng.uniform(1e5, 1e5 + 1500.0, 80), geodesy.wrap(angles)])
-        found = groups(scan, measurement, cell)
+        found = chains(scan, measurement, cell)
         ours = {frozenset(np.flatnonzero(found == k).tolist()) for k in np.unique(found)}
         assert ours == brute(scan, measurement, cell)
 
@@ -61,18 +61,34 @@ def test_the_mean_place_does_not_break_at_the_end_of_the_circle():
     assert abs(geodesy.wrap(one.measurement[0, 1] - np.pi)) < 1e-12 and len(one.scan) == 1
 
 
-def test_a_chain_is_one_group_and_what_is_apart_stays_exactly_as_it_was():
+def test_the_strongest_takes_its_neighbours_and_what_is_apart_stays_exactly_as_it_was():
+    # Five in a row, each too close to the next only; the strongest at the far end.
     rows = [(0, k, 1000.0 + 90.0 * k, 0.1, 0.2, 10.0 + k) for k in range(5)]
     apart = [(0, 5, 1700.0, 0.1, 0.2, 10.0), (0, 6, 1000.0, 0.2, 0.2, 10.0), (1, 0, 1000.0, 0.1, 0.2, 9.0)]
     found = merge(echoes(rows + apart), CELL)
-    assert sorted(zip(found.scan.tolist(), found.source.tolist(), strict=True)) == [
-        (0, 4), (0, 5), (0, 6), (1, 0)
+    assert list(zip(found.scan.tolist(), found.source.tolist(), strict=True)) == [
+        (0, 0), (0, 2), (0, 4), (0, 5), (0, 6), (1, 0)
     ]  # fmt: skip
-    for row in apart:
+    assert found.snr[:3].tolist() == [10.0, 23.0, 27.0]
+    for row in [rows[0], *apart]:
         k = np.flatnonzero((found.source == row[1]) & (found.scan == row[0]))[0]
         assert (*found.measurement[k], found.snr[k]) == row[2:]
     alone = echoes([(0, 0, 1000.0, 0.1, 0.2, 1.0), (1, 0, 1000.0, 0.1, 0.2, 1.0)])
     assert merge(alone, CELL) is alone
+
+
+def test_a_strong_object_in_the_middle_takes_both_sides():
+    rows = [(0, k, 1000.0 + 90.0 * k, 0.1, 0.2, 50.0 if k == 1 else 10.0) for k in range(3)]
+    found = merge(echoes(rows), CELL)
+    assert found.source.tolist() == [1] and found.snr.tolist() == [70.0]
+    assert found.measurement[0, 0] == pytest.approx(1090.0)
+
+
+def test_a_long_line_gives_a_plot_per_cell():
+    rows = [(0, k, 1e5, 1.05e-3 * k, 0.0, 10.0 + 1e-3 * k) for k in range(500)]
+    found = merge(echoes(rows), CELL)
+    # The strongest end first: each takes the four that are less than 5 mrad away (4.2, not 5.25).
+    assert len(found.scan) == 100 and found.snr.sum() == pytest.approx(sum(r[5] for r in rows))
 
 
 def test_ten_thousand_objects_are_sorted_not_compared():
