@@ -48,6 +48,7 @@ class Flight:
     level_s: float
     """When a pull-up has become a glide."""
     impact_s: float
+    """Infinite for a flight into an orbit, whose states and place are those up to its injection."""
     impact_lat_deg: float
     impact_lon_deg: float
 

@@ -169,12 +169,16 @@ def _paths(entry: ThreatEntry, end_s: int | None) -> list[Path]:
 
 
 def _failed_s(entry: ThreatEntry, flight: Flight) -> float:
-    """When the flight fails, infinity when it does not. Raises TrajectoryError for a time after its end."""
+    """When the flight fails, infinity when it does not. Raises TrajectoryError for a time after its end.
+
+    A space launch ends, for this, with its injection.
+    """
     if entry.failure is None:
         return math.inf
-    if entry.failure.t_s >= flight.impact_s:
+    end_s = flight.burnout_s if entry.orbit else flight.impact_s
+    if entry.failure.t_s >= end_s:
         raise TrajectoryError(
-            f"{entry.name}: failure.t_s = {entry.failure.t_s:g}: flight lasts {flight.impact_s:.0f} s"
+            f"{entry.name}: failure.t_s = {entry.failure.t_s:g}: flight lasts {end_s:.0f} s"
         )
     return entry.failure.t_s
 

@@ -8,7 +8,7 @@ cut off there.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,7 +145,7 @@ def falls(pieces: Sequence[Piece], until_s: float) -> list[Fall]:
 
 @dataclass(frozen=True)
 class _Run:
-    sol: object
+    sol: Callable[[Array], Array]
     count: int
     end_s: float
     landed: bool
@@ -153,7 +153,7 @@ class _Run:
     def states(self, t_s: npt.ArrayLike) -> Array:
         """States (pieces, n, 6) at times (n,) since each piece came free."""
         times = np.asarray(t_s, dtype=float)
-        flat = self.sol(times).reshape(6, self.count, len(times))  # type: ignore[operator]
+        flat = self.sol(times).reshape(6, self.count, len(times))
         return np.moveaxis(flat, 0, -1)
 
 

@@ -11,6 +11,7 @@ from sensors import atmosphere, geodesy, objects, parts
 from sensors.forces import free_fall, height_m
 from sensors.geodesy import GM, RADIUS_M, ROTATION_RADPS
 from sensors.objects import ThreatEntry, planned
+from sensors.scenario import load_scenario
 from sensors.threats import load_threat, signature, split
 from sensors.trajectory import TrajectoryError, apogee_for, fly
 from sharing.messages import PHASES, S
@@ -223,6 +224,7 @@ def _toml(value):
     [
         ({**SHOT, "failure": {"t_s": 150.0, "kind": "cut-off"}}, "thrust ends anyway after"),
         ({**SHOT, "failure": {"t_s": 5000.0, "kind": "break-up"}}, "flight lasts 618 s"),
+        ({**ORBIT, "failure": {"t_s": 900.0, "kind": "break-up"}}, "flight lasts 549 s"),
         ({**ORBIT, "orbit": {"altitude_km": 500.0, "inclination_deg": 20.0}}, "at least 39.66 are needed"),
         ({**BASE, "orbit": ORBIT["orbit"]}, "Nodong .*the orbit needs 76"),
         ({**SHOT, "apogee_km": 9000.0}, "no trajectory of 1000 km range and 9000 km apogee"),
@@ -269,3 +271,13 @@ parts = [{ part = "debris", nose_m2 = 3.0, side_m2 = 6.0 }]
     path.write_text(text.replace("debris", "wing"))
     with pytest.raises(SettingsError, match="parts"):
         load_threat(str(path))
+
+
+def test_a_salvos_member_may_not_have_another_entrys_name(tmp_path):
+    shot = _toml({**BASE, **SHOT})
+    other = _toml({**BASE, **SHOT, "name": "n-2"})
+    path = tmp_path / "own.toml"
+    text = 'title = "t"\nshows = "s"\nsensors = []\n[[threats]]\n'
+    path.write_text(f"{text}{shot}\ncount = 2\n[[threats]]\n{other}\n")
+    with pytest.raises(SettingsError, match="threats: a salvo's member has another entry's name"):
+        load_scenario(str(path))
