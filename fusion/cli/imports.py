@@ -10,6 +10,7 @@ import click
 
 from fusion.cli.options import (
     FILE,
+    LONGEST_S,
     backend_option,
     json_option,
     named_policy,
@@ -90,6 +91,12 @@ def _assumptions(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--no-looks", is_flag=True, help="No miss counts against a track."),
         click.option(
+            "--until-s",
+            type=Number(float, -LONGEST_S, LONGEST_S),
+            metavar="T",
+            help="Go on after the last plot.",
+        ),
+        click.option(
             "--max-range-km",
             type=Number(float, 0.1, 1e6),
             metavar="D",
@@ -163,11 +170,19 @@ def _assumed(options: dict[str, Any]) -> "Assumed":
     )
 
 
-def _recorded(feed: "RecordedFeed", source: Path, out: Path, policy: str, models: str, as_json: bool) -> None:
-    """Record an imported feed and say what became of it."""
+def _recorded(
+    feed: "RecordedFeed",
+    source: Path,
+    out: Path,
+    policy: str,
+    models: str,
+    until_s: float | None,
+    as_json: bool,
+) -> None:
+    """Record an imported feed, up to `until_s` if that is later, and say what became of it."""
     from fusion.imported import record, session_of
 
-    session = session_of(feed, named_policy(policy), models)
+    session = session_of(feed.until(until_s), named_policy(policy), models)
     record(out, feed, session)
     for note in feed.notes:
         click.echo(f"sharedsky: {source}: {note}", err=True)
@@ -200,7 +215,7 @@ def plots(
 
     check_out(out, plots_file, policy)
     feed = read_plots(plots_file, nation, _assumed(options))
-    _recorded(feed, plots_file, out, policy, models, as_json)
+    _recorded(feed, plots_file, out, policy, models, options["until_s"], as_json)
 
 
 def _sites(
@@ -262,4 +277,4 @@ def asterix(
 
     check_out(out, asterix_file, policy)
     feed = read_asterix(asterix_file, nation, _assumed(options), sites, system_tracks=system_tracks)
-    _recorded(feed, asterix_file, out, policy, models, as_json)
+    _recorded(feed, asterix_file, out, policy, models, options["until_s"], as_json)

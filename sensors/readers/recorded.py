@@ -10,8 +10,9 @@ Rules of this module:
 - Every message is marked as the wire wants it, whatever the plots are.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -167,6 +168,10 @@ class RecordedFeed:
     def sensors(self) -> tuple[str, ...]:
         """Whose feeds there are, sorted: ``NATION/sensor``."""
         return tuple(sorted({f"{g.message.originator}/{g.message.sensor}" for g in self.items}))
+
+    def until(self, t_s: float | None) -> "RecordedFeed":
+        """The same, going on without plots until scenario second `t_s`, if that is later than its end."""
+        return replace(self, t_end_ns=max(self.t_end_ns, math.ceil((t_s or 0.0) * S)))
 
 
 class Line:
