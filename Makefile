@@ -6,7 +6,7 @@ BIN := .venv/bin
 KERNELS := setup.py $(wildcard ext/*.pyx ext/*.pxd ext/*.h)
 STUBBED := $(subst /,.,$(basename $(wildcard ext/*.pyi)))
 
-.PHONY: demo test integration soak lint clean
+.PHONY: demo test integration soak lint gallery clean
 
 demo: .venv/built
 	$(BIN)/sharedsky demo
@@ -19,6 +19,9 @@ integration: .venv/built
 
 soak: .venv/built
 	$(BIN)/python -m pytest -q -m slow
+
+gallery: .venv/built
+	$(BIN)/python -m fusion.figures.gallery docs/gallery
 
 lint: .venv/built
 	$(BIN)/ruff check .

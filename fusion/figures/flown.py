@@ -76,12 +76,12 @@ def _thinned(phase: Ints, most: int) -> Ints:
 
 
 def ways(truths: Sequence[Truth]) -> list[Way]:
-    """Ways of all objects that count and of the first others: background, then parts, then objects."""
+    """Ways of all objects that count and of some others: background, then parts, then objects."""
     chosen = [t for t in truths if t.counts]
     others = [t for t in truths if not t.counts]
     few = 600 if len(truths) < 60 else 120
     starts = {t.name: t.state_ecef[:3] for t in truths}
-    made = [way(t, few, starts.get(t.name.partition("/")[0])) for t in [*others[:MOST_DRAWN], *chosen]]
+    made = [way(t, few, starts.get(t.name.partition("/")[0])) for t in [*evenly(others, MOST_DRAWN), *chosen]]
     order = {BACKGROUND: 0, PART: 1, OBJECT: 2}
     return sorted(made, key=lambda w: order[w.group])
 
@@ -104,7 +104,7 @@ class Sights:
 
 
 def sights(scenario: Scenario) -> Sights:
-    """Pd of the best-placed object that counts, for every sensor (``NATION/id``) and second."""
+    """Pd of the best-placed object that counts, for every sensor (``NATION/id``) and second; 0 in outages."""
     t_ns = np.arange(scenario.t_start_ns, scenario.t_end_ns + S, S)
     best = {f"{s.nation}/{s.id}": np.zeros(len(t_ns)) for s in scenario.sensors}
     chosen = evenly([t for t in scenario.truth if t.counts], MOST_JUDGED)
@@ -114,4 +114,8 @@ def sights(scenario: Scenario) -> Sights:
         for seen in who_sees(replace(scenario, truth=(truth,))):
             line = best[f"{seen.radar.nation}/{seen.radar.id}"]
             np.maximum.at(line, row[inside], seen.probability[inside])
+    for sensor in scenario.sensors:
+        for begin_s, end_s in sensor.station.outages_s:
+            off = (t_ns / S >= begin_s) & (t_ns / S < end_s)
+            best[f"{sensor.nation}/{sensor.id}"][off] = 0.0
     return Sights(t_ns / S, best, len(chosen))

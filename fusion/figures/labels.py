@@ -63,7 +63,7 @@ def place(axes: Axes, labels: Sequence[Label], avoid: Sequence[Array] = ()) -> l
                 dx, dy = _corner(across, up, distance * _PIXELS, extent.width, extent.height)
                 x, y = dots[number][0] + dx, dots[number][1] + dy
                 spot = (x, y, x + extent.width, y + extent.height)
-                price = _price(spot, taken, dots, frame.extents) + 0.1 * distance
+                price = _price(spot, taken, dots, np.asarray(frame.extents)) + 0.1 * distance
                 if best is None or price < best[0]:
                     best = (price, spot, dx, dy)
         assert best is not None

@@ -16,6 +16,7 @@ from fusion.truths import GATE_SIGMAS, states_at
 from sharing.messages import Detections, Ints, Los, Message, Polar, S, Site, Truth
 
 NOBODY = -1
+FASTEST_MPS = 9000.0
 MOST_OBJECTS = 1000
 """With more objects than this, plots are not told apart."""
 
@@ -102,7 +103,7 @@ class Observer:
         number = np.full(len(t_ns), NOBODY)
         nearest = np.full(len(t_ns), np.inf)
         for j, truth in enumerate(self._truth):
-            rows = np.flatnonzero((t_ns >= truth.t_valid_ns[0]) & (t_ns <= truth.t_valid_ns[-1]))
+            rows = _candidates(truth, t_ns, measured[:, 0], sigma[:, 0], origin)
             if not len(rows):
                 continue
             place = states_at(truth, t_ns[rows])[:, :3]
@@ -111,6 +112,19 @@ class Observer:
             closer = (miss.max(axis=1) < GATE_SIGMAS) & (total < nearest[rows])
             number[rows[closer]], nearest[rows[closer]] = j, total[closer]
         return Observed(*key, t_ns / S, number, _places(measured, origin, axes))
+
+
+def _candidates(truth: Truth, t_ns: Ints, range_m: Array, sigma_m: Array, origin: Array) -> Ints:
+    """Rows of the plots whose range may be that of an object, by its nearest sample: quick and generous."""
+    alive = np.flatnonzero((t_ns >= truth.t_valid_ns[0]) & (t_ns <= truth.t_valid_ns[-1]))
+    if len(truth.t_valid_ns) < 2 or not len(alive):
+        return alive
+    step_ns = int(np.diff(truth.t_valid_ns).max())
+    sample = np.searchsorted(truth.t_valid_ns, t_ns[alive] - step_ns // 2).clip(0, len(truth.t_valid_ns) - 1)
+    place = truth.state_ecef.reshape(-1, 6)[sample, :3]
+    difference = np.abs(np.linalg.norm(place - origin[alive], axis=1) - range_m[alive])
+    allowed = GATE_SIGMAS * sigma_m[alive] + FASTEST_MPS * step_ns / S
+    return alive[~(difference > allowed)]  # without a range the difference is NaN, and stays in
 
 
 def _seen_from(origin: Array, axes: Array, place: Array) -> Array:

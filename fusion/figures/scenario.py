@@ -1,5 +1,6 @@
 """`sharedsky plot scenario`: where it flies, how high and when, and who sees it when."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -23,15 +24,17 @@ from sensors.radar import Radar
 from sensors.scenario import Scenario, feed
 from sharing.messages import S
 
-LONGEST_S = 7200
-"""Detections are made for this long at most; the figure says when the scenario goes on."""
+LONGEST_S, QUIET_S = 7200, 3600
+"""With and without a launch, this much is shown at most; the figure says when the scenario goes on."""
+_LINE = 185
+"""Characters of a footnote's line."""
 _LOW_KM = 50.0
 """What flies lower than this decides a map without launches."""
 FEW = 8
 """Up to this many launch sites are named."""
 _TOP_IN, _MAP_WIDTH_IN, _TIME_IN = 0.85, 7.4, 1.75
 _MAP_HEIGHTS_IN = (3.4, 5.2)
-_LEFT_IN, _RIGHT_IN = 1.55, 0.75
+_LEFT_IN, _RIGHT_IN = 1.7, 0.95
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,10 @@ class Story:
 
 def tell(scenario: Scenario, seed: int) -> Story:
     """Fly and observe the scenario once."""
-    end_ns = min(scenario.t_end_ns, scenario.t_start_ns + LONGEST_S * S)
-    shown = replace(scenario, t_end_ns=end_ns)
+    longest_s = LONGEST_S if any(t.counts for t in scenario.truth) else QUIET_S
+    end_ns = min(scenario.t_end_ns, scenario.t_start_ns + longest_s * S)
+    there = [t for t in scenario.truth if t.t_valid_ns[0] < end_ns and t.t_valid_ns[-1] > scenario.t_start_ns]
+    shown = replace(scenario, t_end_ns=end_ns, truth=tuple(there))
     drawn = ways(shown.truth)
     by_name = {way.truth.name: way.group for way in drawn}
     return Story(
@@ -88,6 +93,7 @@ def strips_of(story: Story) -> list[Strip]:
                 of_objects_s=t_s[group == OBJECT] if counting else t_s[false],
                 of_parts_s=t_s[group == PART],
                 of_others_s=t_s[group == BACKGROUND],
+                off_s=sensor.station.outages_s,
                 note=f"{count} plot{'' if count == 1 else 's'}" if count else "",
             )
         )
@@ -254,6 +260,8 @@ def _sensors(axes: Axes, view: View, scenario: Scenario) -> list[Label]:
             continue
         x, y = (float(v[0]) for v in view.project([sensor.lat_deg], [sensor.lon_deg]))
         colour, sector = NATION[sensor.nation], sensor.type.sector_deg
+        if sensor.speed_mps:
+            _ship_way(axes, view, sensor, scenario)
         if sector < 360.0:
             middle = 90.0 - sensor.station.boresight_deg + _convergence_deg(view, sensor)
             fan = Wedge((x, y), size, middle - sector / 2, middle + sector / 2)
@@ -264,6 +272,13 @@ def _sensors(axes: Axes, view: View, scenario: Scenario) -> list[Label]:
         axes.plot([x], [y], "o", color=colour, markersize=3, zorder=5)
         labels.append(Label(x, y, sensor.id, colour, SMALL - 0.5))
     return labels
+
+
+def _ship_way(axes: Axes, view: View, ship: Radar, scenario: Scenario) -> None:
+    """Where a ship sails during the scenario."""
+    t_ns = np.linspace(scenario.t_start_ns, scenario.t_end_ns, 20).astype(np.int64)
+    lat, lon, _ = geodesy.geodetic(ship.frames(t_ns).position_ecef_m)
+    axes.plot(*view.project(lat, lon), color=NATION[ship.nation], linewidth=1.2, zorder=4)
 
 
 def _convergence_deg(view: View, sensor: Radar) -> float:
@@ -288,8 +303,8 @@ def _profile(axes: Axes, story: Story) -> None:
             )  # fmt: skip
         avoid.append(np.stack([way.downrange_km, way.alt_km], axis=1))
     objects = [w for w in counted if w.group == OBJECT]
-    axes.set_xlim(0, 1.04 * max(w.downrange_km.max() for w in objects) + 1)
-    axes.set_ylim(0, 1.12 * max(w.alt_km.max() for w in objects))
+    axes.set_xlim(0, 1.04 * max(w.downrange_km.max() for w in counted) + 1)
+    axes.set_ylim(0, 1.12 * max(w.alt_km.max() for w in counted))
     axes.set_xlabel("km from the launch point", color=SOFT)
     axes.set_title("height, km", loc="left", size=SMALL, color=SOFT, pad=3)
     best = max(objects, key=lambda w: float(w.alt_km.max()))
@@ -331,7 +346,7 @@ def _heights(axes: Axes, story: Story) -> None:
             )  # fmt: skip
     objects = [w for w in story.ways if w.group == OBJECT]
     if objects:
-        axes.set_ylim(0, 1.15 * max(float(w.alt_km.max()) for w in objects))
+        axes.set_ylim(0, 1.15 * max(float(w.alt_km.max()) for w in story.ways if w.group != BACKGROUND))
         _first_seen(axes, story)
     else:  # airliners and satellites
         axes.set_yscale("log")
@@ -377,19 +392,30 @@ def _footnote(figure: Figure, story: Story, unseen: Sequence[str]) -> None:
     """What the strips mean, who is never in view, what is left out."""
     counted = any(w.group == OBJECT for w in story.ways)
     text = (
-        "Rows: shade, probability of a detection per look; ticks, plots" if counted else "Rows: ticks, plots"
+        "Rows: ticks, false plots; below the line, of airliners and satellites. Map: dots, false plots; fans"
     )
-    if any(w.group == PART for w in story.ways):
-        text += " (below the line: of stages and debris)"
-    if story.sights.judged < sum(w.group == OBJECT for w in story.ways):
-        text += f"; shade of the best seen of {story.sights.judged} objects, evenly chosen"
-    lines = [text + ". Map: fans, sectors (not to scale); thin lines, warning regions."]
+    if counted:
+        text = "Rows: shade, probability of a detection per look; ticks, plots"
+        if any(w.group == PART for w in story.ways):
+            text += " (below the line: of stages and debris)"
+        if story.sights.judged < sum(w.group == OBJECT for w in story.ways):
+            text += f"; shade of the best seen of {story.sights.judged} objects, evenly chosen"
+        text += ". Map: fans"
+    lines = [text + ", sectors (not to scale); thin lines, warning regions."]
     others = sum(not t.counts for t in story.scenario.truth)
     if others > MOST_DRAWN:
         lines[0] += f" Drawn: {MOST_DRAWN} of {others} parts and background."
     if story.cut:
-        lines[0] += f" The first {LONGEST_S // 3600} hours are shown."
+        minutes = (story.scenario.t_end_ns - story.scenario.t_start_ns) // (60 * S)
+        lines[0] += f" The first {minutes} minutes are shown."
     if unseen:
         lines.append("Never in view: " + ", ".join(unseen) + ".")
     height_in = figure.get_size_inches()[1]
-    figure.text(0.02, 0.12 / height_in, "\n".join(lines), size=SMALL, color=SOFT, va="bottom")
+    figure.text(
+        0.02,
+        0.12 / height_in,
+        "\n".join(textwrap.fill(line, _LINE) for line in lines),
+        size=SMALL,
+        color=SOFT,
+        va="bottom",
+    )

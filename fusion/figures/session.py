@@ -20,7 +20,7 @@ from sharing.messages import S
 __all__ = ["draw", "read"]
 
 _TOP_IN, _MAP_IN, _NATION_IN, _GAP_IN = 1.0, (7.4, 4.3), 0.85, 0.34
-_LEFT_IN, _RIGHT_IN = 1.55, 0.75
+_LEFT_IN, _RIGHT_IN = 1.7, 0.95
 _MOST_WARNINGS, _MOST_NAMES = 4, 8
 _ERROR_M = (10.0, 1e5)
 
@@ -185,7 +185,7 @@ def _errors(axes: Axes, known: Knowledge, truth: bool, first: bool) -> None:
     at = np.array([t_s for t_s, _, _ in known.warned]) / 60
     axes.plot(at, np.full(len(at), 0.55 * _ERROR_M[1]), "v", color=INK, markersize=4, markeredgewidth=0)
     axes.text(
-        -0.138, 1.06, known.nation, transform=axes.transAxes, size=BODY, weight="bold", color=colour,
+        -0.155, 1.06, known.nation, transform=axes.transAxes, size=BODY, weight="bold", color=colour,
         va="bottom",
     )  # fmt: skip
     axes.text(0.0, 1.06, _warned(known), transform=axes.transAxes, size=SMALL, color=SOFT, va="bottom")

@@ -13,7 +13,7 @@ from fusion.figures.style import FAINT, INK, NATION, SMALL, SOFT, tint
 
 ROW_IN = 0.21
 _NONE = np.empty(0)
-_NATION_AT = -0.138
+_NATION_AT = -0.155
 _PIXELS = 900.0
 """Ticks of one kind closer than one of these parts of the time axis are drawn once."""
 
@@ -33,6 +33,8 @@ class Strip:
     of_parts_s: Array = field(default_factory=lambda: _NONE)
     of_others_s: Array = field(default_factory=lambda: _NONE)
     note: str = ""
+    off_s: tuple[tuple[float, float], ...] = ()
+    """Intervals without scans."""
 
     @property
     def first_s(self) -> float:
@@ -67,6 +69,8 @@ def draw(axes: Axes, strips: Sequence[Strip]) -> None:
                 strip.t_s / 60, base, seen, where=strip.probability > 0.005, color=tint(colour, 0.3),
                 linewidth=0, zorder=1,
             )  # fmt: skip
+        for begin_s, end_s in strip.off_s:
+            _off(axes, begin_s / 60, end_s / 60, row)
         _ticks(axes, strip.of_objects_s, base - 0.42, base, colour, 0.8)
         _ticks(axes, strip.of_parts_s, base + 0.05, base + 0.24, INK, 0.6)
         _ticks(axes, strip.of_others_s, base + 0.05, base + 0.18, SOFT, 0.5)
@@ -77,6 +81,18 @@ def draw(axes: Axes, strips: Sequence[Strip]) -> None:
         axes.text(
             1.006, row, strip.note, transform=axes.get_yaxis_transform(), ha="left", va="center", size=SMALL,
             color=SOFT,
+        )  # fmt: skip
+
+
+def _off(axes: Axes, begin: float, end: float, row: int) -> None:
+    """A dashed line and the word, where a sensor makes no scans."""
+    left, right = axes.get_xlim()
+    begin, end = max(begin, left), min(end, right)
+    if begin < end:
+        axes.plot([begin, end], [row, row], color=SOFT, linewidth=0.7, linestyle=(0, (3, 3)), zorder=1.5)
+        axes.text(
+            (begin + end) / 2, row, "off", ha="center", va="center", size=SMALL - 1, color=SOFT, zorder=3,
+            bbox={"fc": "white", "ec": "none", "pad": 1.0},
         )  # fmt: skip
 
 

@@ -33,10 +33,10 @@ PHASE_NAME = {"reentry": "re-entry", "other": "unpowered"}
 WIDTH_IN, DPI = 12.0, 100
 TITLE, BODY, SMALL = 14.0, 9.5, 8.0
 INKS = 176
-"""Colours of a PNG, at most 256."""
+"""Colours of a PNG besides those named here; together at most 256."""
 FORMATS = (".png", ".svg")
 
-_RC: dict[str, Any] = {
+_RC: Any = {  # the names of settings differ between versions
     "font.family": "DejaVu Sans",
     "font.size": BODY,
     "axes.labelsize": BODY,
@@ -136,7 +136,9 @@ def _paint(figure: Figure) -> Image.Image:
     red, green, blue, _ = np.moveaxis(np.asarray(canvas.buffer_rgba()).astype(np.int64), -1, 0)
     packed, where, count = np.unique(red << 16 | green << 8 | blue, return_inverse=True, return_counts=True)
     inks = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1)
-    kept = inks[np.argsort(-count, kind="stable")[:INKS]]
+    named = [*NATION.values(), *PHASE.values(), SOFT, FAINT]
+    always = (255 * np.array([tint(ink, share) for ink in named for share in (1.0, 0.5)])).round()
+    kept = np.concatenate([always.astype(np.int64), inks[np.argsort(-count, kind="stable")[:INKS]]])
     nearest = np.array([int(np.argmin(((kept - ink) ** 2).sum(axis=1))) for ink in inks], np.uint8)
     image = Image.fromarray(nearest[where].reshape(red.shape), mode="P")
     image.putpalette(kept.astype(np.uint8).tobytes())
