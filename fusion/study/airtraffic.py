@@ -51,6 +51,7 @@ REACH_M = 250e3
 ELEVATIONS_DEG = (0.3, 40.0)
 LONGEST_GAP_S = 25.0
 FEWEST_FIXES = 4
+SILENCE_S = 30.0
 SENSOR = "london"
 STATE_COLUMNS = ("icao24", "lat", "lon", "geoaltitude", "lastposupdate", "onground")
 COLUMNS = (*NEEDED, "sigma_azimuth_deg", "sigma_range_m", "object")
@@ -75,6 +76,8 @@ class Held:
     used: tuple[int, ...]
     tracks: tuple[int, ...]
     breaks: int
+    breaks_after_silence: int
+    """Those of them after `SILENCE_S` without a plot, as of an aircraft that nobody saw."""
     swaps: int
     first: tuple[int, ...]
     """Plots until a confirmed track used one, of those aircraft of which any was used."""
@@ -196,25 +199,31 @@ def judged(feed: RecordedFeed, settled: Sequence[Picture], seed: int = 0) -> Hel
                 order.append((t_ns, name, track))
     owner: dict[int, str] = {}
     last: dict[str, int] = {}
-    breaks = swaps = 0
-    for _, name, track in sorted(order, key=lambda row: (row[0], row[1])):
+    seen_ns: dict[str, int] = {}
+    silent: set[str] = set()
+    breaks = after_silence = swaps = 0
+    for t_ns, name, track in sorted(order, key=lambda row: (row[0], row[1])):
         by_object.setdefault(name, []).append(track)
+        if t_ns - seen_ns.get(name, t_ns) > SILENCE_S * S:
+            silent.add(name)
+        seen_ns[name] = t_ns
         if track is None:
             continue
         if name in last and last[name] != track:
             swaps += owner.get(track, name) != name
             breaks += track not in owner
+            after_silence += track not in owner and name in silent
         owner.setdefault(track, name)
         last[name] = track
-    return _held(seed, by_object, settled, breaks, swaps)
+        silent.discard(name)
+    return _held(seed, by_object, settled, (breaks, after_silence, swaps))
 
 
 def _held(
     seed: int,
     by_object: Mapping[str, Sequence[int | None]],
     settled: Sequence[Picture],
-    breaks: int,
-    swaps: int,
+    changes: tuple[int, int, int],
 ) -> Held:
     names = sorted(by_object)
     known = {track for tracks in by_object.values() for track in tracks}
@@ -225,8 +234,9 @@ def _held(
         plots=tuple(len(by_object[n]) for n in names),
         used=tuple(sum(t is not None for t in by_object[n]) for n in names),
         tracks=tuple(len(set(by_object[n]) - {None}) for n in names),
-        breaks=breaks,
-        swaps=swaps,
+        breaks=changes[0],
+        breaks_after_silence=changes[1],
+        swaps=changes[2],
         first=tuple(i for i in first if i is not None),
         unknown_tracks=len(shown - known),
     )
@@ -252,18 +262,22 @@ def study(states: Path, seed: int, models: str = "air") -> Held:
 
 
 HEADS = (
-    "seed", "aircraft", "plots", "held", "completeness", "once held", "tracks per aircraft", "breaks",
-    "swaps", "strange tracks", "plots to a track",
+    "seed", "aircraft", "plots", "held", "used", "once held", "tracks each", "breaks", "unseen",
+    "swaps", "strange", "wait",
 )  # fmt: skip
+LEGEND = """used: share of plots that confirmed tracks took; once held: from the first such plot on;
+breaks: a new track for a known aircraft, of which unseen: after half a minute without a plot;
+strange: tracks of no aircraft; wait: plots until the first used one (median)"""
 
 
 def row_of(held: Held) -> list[str]:
     """One run as a line of the table."""
     count = sum(used > 0 for used in held.used)
+    wait = f"{np.median(held.first) + 1:.0f}" if held.first else "–"
     return [
         str(held.seed), str(len(held.plots)), str(sum(held.plots)), str(count), f"{held.completeness:.3f}",
         f"{held.completeness_once_held:.3f}", f"{sum(held.tracks) / max(count, 1):.2f}", str(held.breaks),
-        str(held.swaps), str(held.unknown_tracks), f"{np.median(held.first) + 1:.0f}" if held.first else "–",
+        str(held.breaks_after_silence), str(held.swaps), str(held.unknown_tracks), wait,
     ]  # fmt: skip
 
 
@@ -275,6 +289,7 @@ def main(states: Path, seeds: int, models: str) -> None:
     """Track the aircraft in STATES, seen by a notional 2-D radar, over seeds 1 … --seeds."""
     rows = [row_of(study(states, seed, models)) for seed in range(1, seeds + 1)]
     show(plain_table(f"{states.name} before a 2-D radar near London, models {models}", HEADS, rows))
+    click.echo(LEGEND)
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def test_breaks_and_swaps_are_told_apart(tmp_path):
     assert [n for g in feed.items for n in g.objects] == list("abababab")
     times = [t for g in feed.items if isinstance(g.message, Polar) for t in g.message.t_valid_ns.tolist()]
     held = judged(feed, [picture(t, track) for t, track in zip(times, used, strict=True)])
-    assert (held.breaks, held.swaps) == (1, 1)
+    assert (held.breaks, held.breaks_after_silence, held.swaps) == (1, 0, 1)
     assert held.plots == (4, 4) and held.used == (3, 4) and held.tracks == (2, 2)
     assert held.unknown_tracks == 1
 
