@@ -86,70 +86,72 @@ def ascent(
         )
 
 
+ASSUMPTIONS = (
+    click.option("--no-looks", is_flag=True, help="No miss counts against a track."),
+    click.option(
+        "--until-s",
+        type=Number(float, -LONGEST_S, LONGEST_S),
+        metavar="T",
+        help="Go on after the last plot.",
+    ),
+    click.option(
+        "--max-range-km",
+        type=Number(float, 0.1, 1e6),
+        metavar="D",
+        help="[default: farthest plot + 10 %]",
+    ),
+    click.option(
+        "--clutter",
+        type=Number(float, 0, 1e6),
+        default=1.0,
+        show_default=True,
+        metavar="N",
+        help="False plots per scan.",
+    ),
+    click.option(
+        "--bias-fraction",
+        type=Number(float, 0, 100),
+        default=0.3,
+        show_default=True,
+        metavar="X",
+        help="Of the sigmas.",
+    ),
+    click.option(
+        "--sigma-elevation-deg", type=Number(float, 1e-5, 90), default=0.2, show_default=True, metavar="D"
+    ),
+    click.option(
+        "--sigma-azimuth-deg", type=Number(float, 1e-5, 90), default=0.08, show_default=True, metavar="D"
+    ),
+    click.option(
+        "--sigma-range-m",
+        type=Number(float, 0.01, 1e6),
+        default=70.0,
+        show_default=True,
+        metavar="D",
+        help="Where a plot states none; likewise:",
+    ),
+    click.option("--scan-s", type=Number(float, 0.01, 3600), metavar="T", help="[default: from the plots]"),
+    click.option(
+        "--models",
+        type=click.Choice(MODEL_SETS),
+        default="mixed",
+        show_default=True,
+        help="Motion models.",
+    ),
+    click.option(
+        "--nation",
+        type=click.Choice(["JPN", "KOR", "USA"]),
+        default="JPN",
+        show_default=True,
+        help="Whose, if not said.",
+    ),
+)
+"""The options that replace what is assumed of recorded radars, from the last to the first of the help."""
+
+
 def _assumptions(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that replace what is assumed of recorded radars."""
-    for option in (
-        click.option("--no-looks", is_flag=True, help="No miss counts against a track."),
-        click.option(
-            "--until-s",
-            type=Number(float, -LONGEST_S, LONGEST_S),
-            metavar="T",
-            help="Go on after the last plot.",
-        ),
-        click.option(
-            "--max-range-km",
-            type=Number(float, 0.1, 1e6),
-            metavar="D",
-            help="[default: farthest plot + 10 %]",
-        ),
-        click.option(
-            "--clutter",
-            type=Number(float, 0, 1e6),
-            default=1.0,
-            show_default=True,
-            metavar="N",
-            help="False plots per scan.",
-        ),
-        click.option(
-            "--bias-fraction",
-            type=Number(float, 0, 100),
-            default=0.3,
-            show_default=True,
-            metavar="X",
-            help="Of the sigmas.",
-        ),
-        click.option(
-            "--sigma-elevation-deg", type=Number(float, 1e-5, 90), default=0.2, show_default=True, metavar="D"
-        ),
-        click.option(
-            "--sigma-azimuth-deg", type=Number(float, 1e-5, 90), default=0.08, show_default=True, metavar="D"
-        ),
-        click.option(
-            "--sigma-range-m",
-            type=Number(float, 0.01, 1e6),
-            default=70.0,
-            show_default=True,
-            metavar="D",
-            help="Where a plot states none; likewise:",
-        ),
-        click.option(
-            "--scan-s", type=Number(float, 0.01, 3600), metavar="T", help="[default: from the plots]"
-        ),
-        click.option(
-            "--models",
-            type=click.Choice(MODEL_SETS),
-            default="mixed",
-            show_default=True,
-            help="Motion models.",
-        ),
-        click.option(
-            "--nation",
-            type=click.Choice(["JPN", "KOR", "USA"]),
-            default="JPN",
-            show_default=True,
-            help="Whose, if not said.",
-        ),
-    ):
+    """The options of `ASSUMPTIONS`."""
+    for option in ASSUMPTIONS:
         command = option(command)
     return command
 

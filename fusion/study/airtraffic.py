@@ -139,10 +139,11 @@ def plots_csv(flown: Sequence[Flight], seed: int) -> str:
     """What the radar makes of the flights, as the CSV of ``import plots``, scan by scan."""
     start_s = min(flight.start_s for flight in flown)
     rows: list[tuple[str, ...]] = [row for flight in flown for row in _observed(flight, start_s, seed)]
+    rows.sort(key=lambda row: float(row[0]))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(sorted(rows, key=lambda row: float(row[0])))
+    writer.writerows(rows)
     return out.getvalue()
 
 
