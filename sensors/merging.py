@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from sensors.geodesy import wrap
 from sharing.messages import Ints
 
 Array = npt.NDArray[np.float64]
+
+BLOCK_ROWS = 200_000
+"""About as many echoes are compared at a time."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Echoes:
         )
 
 
-def chains(scan: Ints, measurement: Array, cell: Array) -> Ints:
-    """Numbers (n,) of the groups of echoes (n, 3) that chains of pairs too close join, 0 … in any order.
+def pairs(scan: Ints, measurement: Array, cell: Array) -> tuple[Ints, Ints]:
+    """Rows (m,) and rows (m,) of all pairs of echoes (n, 3) of one scan that are too close.
 
     `cell` is (range m, across in azimuth rad, elevation rad); an infinite range does not resolve.
     Neighbours are looked for along the range (or the elevation) only, in sorted order.
@@ -48,9 +50,8 @@ def chains(scan: Ints, measurement: Array, cell: Array) -> Ints:
     axis = 0 if np.isfinite(cell[0]) else 2
     order = np.lexsort((measurement[:, axis], scan))
     scan, measurement = scan[order], measurement[order]
-    n = len(order)
-    firsts, seconds = [], []
-    for step in range(1, n):
+    firsts, seconds = [order[:0]], [order[:0]]
+    for step in range(1, len(order)):
         near = (scan[step:] == scan[:-step]) & (
             measurement[step:, axis] - measurement[:-step, axis] < cell[axis]
         )
@@ -58,15 +59,9 @@ def chains(scan: Ints, measurement: Array, cell: Array) -> Ints:
         if not len(rows):
             break
         close = rows[_too_close(measurement[rows], measurement[rows + step], cell)]
-        firsts.append(close)
-        seconds.append(close + step)
-    if not firsts:
-        return np.arange(n, dtype=np.int64)
-    i, j = np.concatenate(firsts), np.concatenate(seconds)
-    graph = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(n, n))
-    found = np.empty(n, dtype=np.int64)
-    found[order] = connected_components(graph, directed=False)[1]
-    return found
+        firsts.append(order[close])
+        seconds.append(order[close + step])
+    return np.concatenate(firsts), np.concatenate(seconds)
 
 
 def _too_close(one: Array, other: Array, cell: Array) -> npt.NDArray[np.bool_]:
@@ -79,18 +74,32 @@ def _too_close(one: Array, other: Array, cell: Array) -> npt.NDArray[np.bool_]:
 def leaders(echoes: Echoes, cell: Array) -> Ints:
     """For every echo (n,) the row of the echo that takes it: its own where it stands for itself.
 
-    Within each chain, from the strongest on; of equally strong ones the first object.
+    From the strongest on; of equally strong ones the first object.
     """
-    chain = chains(echoes.scan, echoes.measurement, cell)
-    left = np.lexsort((echoes.source, -echoes.snr, chain))
-    found = np.empty(len(left), dtype=np.int64)
-    while len(left):
-        begins = np.flatnonzero(np.diff(chain[left], prepend=-1))
-        sizes = np.diff(begins, append=len(left))
-        leader = np.repeat(left[begins], sizes)
-        taken = _too_close(echoes.measurement[leader], echoes.measurement[left], cell)
-        found[left[taken]] = leader[taken]
-        left = left[~taken]
+    n = len(echoes.scan)
+    one, other = pairs(echoes.scan, echoes.measurement, cell)
+    ends = np.concatenate([one, other]), np.concatenate([other, one])
+    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(n, n)).tocsr()
+    found = np.arange(n, dtype=np.int64)
+    free = np.ones(n, dtype=bool)
+    crowded = np.flatnonzero(np.diff(graph.indptr))
+    for row in crowded[np.lexsort((echoes.source[crowded], -echoes.snr[crowded]))].tolist():
+        if free[row]:
+            near = graph.indices[graph.indptr[row] : graph.indptr[row + 1]]
+            near = near[free[near]]
+            found[near] = row
+            free[near] = free[row] = False
+    return found
+
+
+def _in_blocks(echoes: Echoes, cell: Array) -> Ints:
+    """`leaders`, some whole scans at a time, so that memory stays bounded."""
+    order = np.argsort(echoes.scan, kind="stable")
+    cuts = np.flatnonzero(np.diff(echoes.scan[order])) + 1
+    cuts = cuts[np.flatnonzero(np.diff(cuts // BLOCK_ROWS, prepend=0))]
+    found = np.empty(len(order), dtype=np.int64)
+    for rows in np.split(order, cuts):
+        found[rows] = rows[leaders(echoes.take(rows), cell)]
     return found
 
 
@@ -98,7 +107,7 @@ def merge(echoes: Echoes, cell: Array) -> Echoes:
     """The same echoes with all that one takes as one row, in the order of the rows that remain."""
     if len(echoes.scan) < 2:
         return echoes
-    kept, group, size = np.unique(leaders(echoes, cell), return_inverse=True, return_counts=True)
+    kept, group, size = np.unique(_in_blocks(echoes, cell), return_inverse=True, return_counts=True)
     if size.max() == 1:
         return echoes
     power = np.bincount(group, weights=echoes.snr)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sensors import geodesy, radar, scans
-from sensors.merging import Echoes, chains, merge
+from sensors.merging import Echoes, merge, pairs
 from sensors.stations import catalogue
 from sensors.threats import CrossSection, Signature
 from sharing.messages import S, Truth, floats, ints
@@ -23,29 +23,53 @@ def echoes(rows):
     return Echoes(scan.astype(whole), scan.astype(whole) * S, source.astype(whole), measurement, snr)
 
 
-def brute(scan, measurement, cell):
-    """Groups by asking every pair, as sets of row numbers."""
-    n = len(scan)
-    label = list(range(n))
-    for i in range(n):
-        for j in range(i):
-            off = np.abs(measurement[i] - measurement[j])
-            off[1] = abs(float(geodesy.wrap(off[1]))) * np.cos(0.5 * (measurement[i, 2] + measurement[j, 2]))
-            if scan[i] == scan[j] and (off < cell).all():
-                label = [label[j] if k == label[i] else k for k in label]
-    return {frozenset(np.flatnonzero(np.array(label) == k).tolist()) for k in label}
+def close(one, other, cell):
+    """Whether two echoes cannot be told apart."""
+    off = np.abs(one - other)
+    off[1] = abs(float(geodesy.wrap(off[1]))) * np.cos(0.5 * (one[2] + other[2]))
+    return bool((off < cell).all())
+
+
+def brute(found, cell):
+    """Scan, leader and total power, by going from peak to peak and asking every echo."""
+    left = sorted(range(len(found.scan)), key=lambda k: (-found.snr[k], found.source[k]))
+    expected = []
+    while left:
+        top = left[0]
+        mine = [
+            k
+            for k in left
+            if found.scan[k] == found.scan[top] and close(found.measurement[k], found.measurement[top], cell)
+        ]
+        total = sum(found.snr[mine])
+        expected.append((int(found.scan[top]), int(found.source[top]), pytest.approx(total)))
+        left = [k for k in left if k not in mine]
+    return sorted(expected, key=lambda row: row[:2])
 
 
 @pytest.mark.parametrize("cell", [CELL, np.array([np.inf, 5e-3, 5e-3])])
-def test_chains_are_those_that_asking_every_pair_finds(cell):
+def test_merging_is_what_going_from_peak_to_peak_gives(cell, monkeypatch):
+    monkeypatch.setattr("sensors.merging.BLOCK_ROWS", 30)
     rng = np.random.default_rng(3)
     for _ in range(20):
-        scan = rng.integers(0, 3, 80)
-        angles = rng.uniform(-0.01, 0.01, (80, 2)) + np.array([np.pi, 0.3])
-        measurement = np.column_stack([rng.uniform(1e5, 1e5 + 1500.0, 80), geodesy.wrap(angles)])
-        found = chains(scan, measurement, cell)
-        ours = {frozenset(np.flatnonzero(found == k).tolist()) for k in np.unique(found)}
-        assert ours == brute(scan, measurement, cell)
+        scan = rng.integers(0, 5, 120)
+        angles = rng.uniform(-0.01, 0.01, (120, 2)) + np.array([np.pi, 0.3])
+        far = rng.uniform(1e5, 1e5 + 1000.0, 120)
+        table = Echoes(
+            scan, scan * S, np.arange(120), np.column_stack([far, geodesy.wrap(angles)]),
+            np.round(rng.uniform(1, 9, 120)),
+        )  # fmt: skip
+        one, other = pairs(scan, table.measurement, cell)
+        every = {
+            frozenset((i, j))
+            for i in range(120)
+            for j in range(i)
+            if scan[i] == scan[j] and close(table.measurement[i], table.measurement[j], cell)
+        }
+        assert {frozenset(p) for p in zip(one.tolist(), other.tolist(), strict=True)} == every and every
+        found = merge(table, cell)
+        ours = zip(found.scan.tolist(), found.source.tolist(), found.snr.tolist(), strict=True)
+        assert sorted(ours, key=lambda row: row[:2]) == brute(table, cell)
 
 
 def test_two_in_one_cell_give_one_echo_at_the_mean_place():
