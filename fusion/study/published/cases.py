@@ -67,7 +67,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A problem's table: `bound` (quantities, times) beside the filters; `bound_over_time` is for pictures."""
+    """A problem's table: `bound` (quantities, times) beside filters; `bound_over_time` is for pictures."""
 
     name: str
     title: str

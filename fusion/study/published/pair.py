@@ -2,11 +2,12 @@
 
 The ballistic demonstration of the U.S. Naval Research Laboratory's Tracker Component Library (Crouse: The
 Tracker Component Library: free routines for rapid prototyping, IEEE AES Magazine 32(5), 2017). A
-minimum-energy Keplerian velocity from (39.61693, 134.54975) towards (40.56751, -159.53953), flown in the rotating frame with
-J2 and no drag (it misses, as theirs does); radar at (51.86310, -177.98669), 10 m and 0.1°, detection 0.8 but
-sure in the first four scans; 1e-2 false plots per m rad² within ±50 km and ±2° of the first object from the
-third scan on; 100 scans while the object stands above 10°. The second object has the first one's angles and
-50 m more range. Here scans fall on whole seconds, a little closer than the published 100 equal parts.
+minimum-energy Keplerian velocity from (39.61693, 134.54975) towards (40.56751, -159.53953), flown in the
+rotating frame with J2 and no drag (it misses, as theirs does); radar at (51.86310, -177.98669), 10 m and
+0.1°, detection 0.8 but sure in the first four scans; 1e-2 false plots per m rad² within ±50 km and ±2° of the
+first object from the third scan on; 100 scans while the object stands above 10°. The second object has the
+first one's angles and 50 m more range. Here scans fall on whole seconds, a little closer than the published
+100 equal parts.
 
 The truth is fixed: the bound is that of a trajectory without process noise, averaged over what was detected
 in each run (Farina, Ristic, Timmoneri: Cramér–Rao bound for nonlinear filtering with Pd < 1 and its
