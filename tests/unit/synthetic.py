@@ -68,7 +68,7 @@ class Sensor:
                 range_max_m=site.range_max_m,
             ),
             self.kind(
-                **envelope, item_id=f"{self.name}{number}".encode().rjust(8, b"p"),
+                **envelope, item_id=number.to_bytes(3) + self.name.encode(),  # six bytes name a track
                 t_valid_ns=ints([t_ns] * len(z)), snr_db=floats([15.0] * len(z)), **columns,
             ),
         ]  # fmt: skip
