@@ -166,6 +166,14 @@ def _emulator(path: Path) -> str:
     return f"{len(load(path, EmulatorConfig).links)} links"
 
 
+def _gateway(path: Path) -> str:
+    from sensors.gateway import GatewayConfig
+    from sharing.settings import load
+
+    config = load(path, GatewayConfig)
+    return f"{len(config.links)} links, {len(config.sites)} radars with a place"
+
+
 class _Kind(NamedTuple):
     """A kind of TOML file: keys of which any says so, its usual folder, and what looks at it."""
 
@@ -183,6 +191,7 @@ _KINDS = (
     _Kind("airways", {"airports", "waypoints"}, "", _airways),
     _Kind("guard", {"recipients", "policy"}, "", _guard),
     _Kind("node", {"recording", "partners", "publish", "horizon_s"}, "", _node),
+    _Kind("live radars", {"sites", "scan_s", "range_max_km"}, "", _gateway),
     _Kind("emulator", {"links", "backfill"}, "", _emulator),
 )
 """The first whose keys fit is meant."""
