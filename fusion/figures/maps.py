@@ -47,7 +47,7 @@ def coast() -> Coast:
 
 
 def draw(axes: Axes, view: View, scale_bar: bool = True) -> Array:
-    """Land and borders of a view into axes, without ticks; with a scale bar in the lower left corner.
+    """Land and borders of a view into axes, without ticks; with a scale bar in the lower right corner.
 
     Gives points (n, 2) on the scale bar, for labels to keep clear of.
     """
@@ -100,7 +100,7 @@ def _outline(view: View, polygon: Sequence[Array]) -> Outline | None:
 def _scale_bar(axes: Axes, view: View) -> Array:
     width, height = view.right_km - view.left_km, view.top_km - view.bottom_km
     length = max(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if n <= max(width / 5, 1))
-    x, y = view.left_km + 0.03 * width, view.bottom_km + 0.03 * height
+    x, y = view.right_km - 0.03 * width - length, view.bottom_km + 0.03 * height
     axes.plot([x, x + length], [y, y], color=SOFT, linewidth=1.2, solid_capstyle="butt", zorder=5)
     axes.text(x, y + 0.01 * height, f"{length} km", size=SMALL, color=SOFT, va="bottom", zorder=5)
     across, up = np.meshgrid(np.linspace(x, x + length, 12), np.linspace(y, y + 0.04 * height, 3))

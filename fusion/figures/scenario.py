@@ -377,7 +377,7 @@ def _first_seen(axes: Axes, story: Story) -> None:
     left, right = axes.get_xlim()
     for number, (t_s, nation, way) in enumerate(first_seen(story)):
         at, height = t_s / 60, float(np.interp(t_s, way.t_s, way.alt_km))
-        top = max(high * (0.97 - 0.13 * number), height)
+        top = max(high * (0.98 - 0.09 * number), height)
         late = at > left + 0.8 * (right - left)
         axes.plot([at, at], [height, top], color=NATION[nation], linewidth=0.6, zorder=5)
         axes.plot([at], [height], "o", color=NATION[nation], markersize=4, zorder=6)

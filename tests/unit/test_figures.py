@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fusion.figures import coverage, maps, style
+from fusion.figures import coverage, gallery, maps, style
 from fusion.figures import scenario as scenarios
-from fusion.figures.flown import OBJECT, way
+from fusion.figures.flown import OBJECT, PART, sights, way, ways
 from fusion.figures.footprint import Footprints, footprints
 from fusion.figures.labels import Label, place
 from fusion.figures.observed import NOBODY, observe
@@ -16,7 +16,7 @@ from fusion.figures.projection import View, around, project
 from sensors import geodesy
 from sensors.radar import SNR_13DB, Radar
 from sensors.scenario import Scenario, feed, load_scenario
-from sharing.messages import NATIONS
+from sharing.messages import NATIONS, S
 
 KOREA = View(38.0, 128.0, -1500.0, 1500.0, -1200.0, 1200.0)
 
@@ -190,3 +190,56 @@ def test_another_suffix_is_refused(tmp_path: Path) -> None:
     with style.look(), pytest.raises(ValueError, match=r"\.png or \.svg"):
         style.save(style.sheet(2.0, "a", "b"), tmp_path / "a.jpg")
     assert not list(tmp_path.iterdir())
+
+
+def test_parts_are_measured_from_their_launch_point_and_told_apart() -> None:
+    stages = load_scenario("012")
+    drawn = ways(stages.truth)
+    assert {w.group for w in drawn} == {OBJECT, PART} and drawn[-1].group == OBJECT
+    parts = [w for w in drawn if w.group == PART]
+    assert all(w.downrange_km[0] > 0.1 for w in parts)
+    assert max(w.downrange_km.max() for w in parts) < 2 * drawn[-1].downrange_km.max()
+
+
+def test_outages_have_no_probability_and_are_shown() -> None:
+    dual = load_scenario("016").with_sensors(["KOR/greenpine-b-1"])
+    (radar,) = dual.sensors
+    ((begin_s, end_s),) = radar.station.outages_s
+    seen = sights(dual)
+    off = (seen.t_s >= begin_s) & (seen.t_s < end_s)
+    assert off.any() and not seen.probability["KOR/greenpine-b-1"][off].any()
+    (strip,) = scenarios.strips_of(scenarios.tell(dual, 1))
+    assert strip.off_s == ((begin_s, end_s),)
+
+
+QUIET = """
+title = "Nothing but background, NOTIONAL"
+shows = "clutter"
+duration_s = 5400
+sensors = ["KOR/greenpine-b-1"]
+
+[background]
+airliners = 30
+"""
+
+
+def test_quiet_time_is_cut_and_its_false_plots_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "quiet.toml").write_text(QUIET)
+    quiet = load_scenario(str(tmp_path / "quiet.toml"))
+    story = scenarios.tell(quiet, 1)
+    assert story.cut and story.scenario.t_end_ns - quiet.t_start_ns == scenarios.QUIET_S * S
+    strips = {s.sensor: s for s in scenarios.strips_of(story)}
+    radar = next(s for s in quiet.sensors if isinstance(s, Radar))
+    expected = radar.type.clutter_per_scan * scenarios.QUIET_S / radar.type.scan_s
+    assert len(strips["greenpine-b-1"].of_objects_s) == pytest.approx(expected, rel=0.15)
+    assert len(strips["greenpine-b-1"].of_others_s) > 0
+    assert scenarios.draw(story).axes
+
+
+def test_gallery_page_shows_every_scenario(repo_root: Path) -> None:
+    page = (repo_root / "docs" / "gallery.md").read_text(encoding="utf-8")
+    pictures = {p.name for p in (repo_root / "docs" / "gallery").iterdir()}
+    assert pictures == {f"{name}.png" for name in (*gallery.names(), "coverage", "session")}
+    assert all(f"(gallery/{name})" in page for name in pictures)
+    sizes = [p.stat().st_size for p in (repo_root / "docs" / "gallery").iterdir()]
+    assert max(sizes) < 150_000 and sum(sizes) < 2_000_000
