@@ -54,9 +54,11 @@ class Updated(NamedTuple):
 
 
 class Filter(Protocol):
-    """A filter that is its model, a mean and a covariance."""
+    """A filter whose whole state is a mean and a covariance."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As it stands in tables."""
 
     def predict(self, model: Model, x: Floats, p: Floats) -> tuple[Floats, Floats]:
         """State and covariance one step later."""
@@ -143,8 +145,8 @@ CKF = SigmaPoints("CKF")
 FILTERS: tuple[Filter, ...] = (EKF, UKF, CKF)
 
 
-def _t(matrix: Floats) -> Floats:
-    return np.swapaxes(matrix, -1, -2)
+def _t(matrix: npt.NDArray[np.floating]) -> Floats:
+    return np.asarray(np.swapaxes(matrix, -1, -2), np.float64)
 
 
 def _even(matrix: Floats) -> Floats:

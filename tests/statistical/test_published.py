@@ -11,7 +11,7 @@ from fusion.metrics import mean_bounds
 from fusion.study.filters import EKF, UKF
 from fusion.study.published import __main__ as command
 from fusion.study.published import falling, farina, pair, pair_core, reentry, report
-from fusion.study.published.cases import judge, solve
+from fusion.study.published.cases import bounds_of, judge, solve
 
 MODELS = {
     "farina": (farina.MODEL, farina.START),
@@ -170,3 +170,27 @@ def test_published_problems_with_two_hundred_runs(name):
     if name == "julier-matched":
         low, high = mean_bounds(runs, 5, 0.999)
         assert all(low < c.mean < high for c in judged["EKF"].nees)
+
+
+def test_least_squares_over_the_whole_fall_attains_athans_bound(monkeypatch):
+    """The filters stay above the bound; a Gauss–Newton fit of all measurements and the prior does not."""
+    monkeypatch.setattr(falling, "SUBSTEPS", 8)
+    case = falling.case(200, 3)
+    prior = np.linalg.inv(falling.PRIOR)
+    x0 = np.tile(falling.START, (200, 1))
+    for _ in range(4):
+        x, f = x0, np.tile(np.eye(3), (200, 1, 1))
+        information, slope = np.tile(prior, (200, 1, 1)), (case.x - x0) @ prior
+        for k in range(1, falling.STEPS + 1):
+            f = falling.by_move(x) @ f
+            x = falling.move(x)
+            h = falling.by_measure(x) @ f
+            off = case.measured[:, k] - falling.measure(x)
+            information = information + np.swapaxes(h, 1, 2) @ h / 1e4
+            slope = slope + h[:, 0] * off / 1e4
+        x0 = x0 + np.linalg.solve(information, slope[..., None])[..., 0]
+    error = (x - case.truths[:, -1]) ** 2
+    rmse = np.sqrt(error.mean(axis=0))
+    bound = bounds_of(case.information, case.quantities)[:, -1] / [1, 1, 1e6]
+    sigma = error.std(axis=0) / np.sqrt(200) / (2 * rmse)
+    assert (np.abs(rmse - bound) < 3.5 * sigma).all()

@@ -1,5 +1,6 @@
 """What a published problem is, once its truths and measurements are drawn, and how a filter does on it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +53,8 @@ class Judged:
     """One filter on one problem. Arrays are (quantities, times) at the four times, `rmse_over_time` at all.
 
     `error` is the standard error of `rmse`. NEES and NIS are divided by their dimension, one sample a run.
-    `lost` runs ended in numbers without meaning (overflow, or a covariance that is none) at some time; from
-    then on they count in nothing.
+    `lost` runs ended in numbers without meaning (overflow, or a covariance that is none); they count in
+    nothing else, not even before that.
     """
 
     name: str
@@ -119,25 +120,35 @@ def judge(case: Case, which: Filter) -> Judged:
     x, p, alive = case.x, case.p, np.ones(n, bool)
     error = np.full((count, n, d), np.nan)
     error[case.first] = x - case.truths[:, case.first]
-    found_nees: list[Consistency | None] = []
-    found_nis: list[Consistency | None] = []
+    ratios: list[tuple[Floats, Floats]] = []
     for k in range(case.first + 1, count):
         seen = np.ones(n, bool) if case.detected is None else case.detected[:, k]
         x, p, innovation, s, alive = _step(case, which, x, p, alive, seen, k)
         error[k, alive] = x[alive] - case.truths[alive, k]
         if k in case.at:
-            found_nees.append(consistency(nees(case.truths[alive, k], x[alive], p[alive]), d))
             both = alive & seen
-            found_nis.append(consistency(nis(innovation[both], s[both]), innovation.shape[1]))
+            ratios.append((np.full(n, np.nan), np.full(n, np.nan)))
+            ratios[-1][0][alive] = nees(case.truths[alive, k], x[alive], p[alive])
+            ratios[-1][1][both] = nis(innovation[both], s[both])
+    error[:, ~alive] = np.nan
+    sizes = d, case.measured.shape[2]
+    found = [[_mean(one[alive], size) for one, size in zip(pair, sizes, strict=True)] for pair in ratios]
+    found_nees, found_nis = zip(*found, strict=True)
     return judged(case, which.name, error, found_nees, found_nis, n - int(np.count_nonzero(alive)))
+
+
+def _mean(values: Floats, dimension: int) -> Consistency | None:
+    """The consistency of those that there are."""
+    there = values[np.isfinite(values)]
+    return consistency(there, dimension) if len(there) else None
 
 
 def judged(
     case: Case,
     name: str,
     error: Floats,
-    found_nees: list[Consistency | None],
-    found_nis: list[Consistency | None],
+    found_nees: Sequence[Consistency | None],
+    found_nis: Sequence[Consistency | None],
     lost: int,
 ) -> Judged:
     """The figures of errors (times, n, d), NaN where there is no estimate."""
@@ -168,10 +179,10 @@ def _step(
 
 def _sound(x: Floats, p: Floats) -> Flags:
     """Runs whose state and covariance are finite, and the latter positive definite."""
-    fine = np.isfinite(x).all(axis=1) & np.isfinite(p).all(axis=(1, 2))
+    fine: Flags = np.asarray(np.isfinite(x).all(axis=1) & np.isfinite(p).all(axis=(1, 2)))
     for row in np.flatnonzero(fine) if not _definite(p[fine]) else ():
         fine[row] = _definite(p[row])
-    return np.asarray(fine)
+    return fine
 
 
 def _definite(p: Floats) -> bool:

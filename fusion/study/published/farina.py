@@ -145,7 +145,7 @@ def case(runs: int, seed: int) -> Case:
     return Case(
         name="farina",
         title="Farina, Ristic, Benvenuti 2002: re-entry, known ballistic coefficient",
-        times_s=T * np.arange(STEPS),
+        times_s=T * np.arange(float(STEPS)),
         truths=truths,
         measured=measured,
         first=1,

@@ -14,6 +14,7 @@ apart. Errors count where an object is held; errors in range are cut off at 25 m
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +76,7 @@ def follow(pair: Pair, seen: Drawn, run: int, arm: str, seed: int) -> Followed:
 def _site(t_ns: int) -> Site:
     """The radar; its clutter per scan is such that the density over its sector is the published one."""
     volume = RANGE_MAX_M * WIDTH_RAD * HIGHEST_RAD
+    axes: Any = tuple(nrl.ENU.reshape(-1).tolist())
     return Site(
         originator="USA",
         sensor="aleutians",
@@ -82,7 +84,7 @@ def _site(t_ns: int) -> Site:
         t_valid_ns=t_ns - 2 * S,
         position_ecef_m=tuple(nrl.POSITION.tolist()),
         velocity_ecef_mps=(0.0, 0.0, 0.0),
-        enu_ecef=tuple(nrl.ENU.reshape(-1).tolist()),
+        enu_ecef=axes,
         sigma_range_m=float(nrl.SIGMA[0]),
         sigma_azimuth_rad=float(nrl.SIGMA[1]),
         sigma_elevation_rad=float(nrl.SIGMA[2]),

@@ -108,7 +108,7 @@ def case(runs: int, seed: int, matched: bool) -> Case:
     return Case(
         name=name,
         title=f"Julier, Uhlmann 2004: re-entry, {'matched truth' if matched else 'as published'}",
-        times_s=DT * np.arange(STEPS + 1),
+        times_s=DT * np.arange(STEPS + 1.0),
         truths=truths,
         measured=measured,
         first=0,
