@@ -22,19 +22,20 @@ PLAIN_EVERY = 20
 """Runs of the core between two lines of progress."""
 
 
-def nrl(runs: int, core_runs: int, seed: int) -> Outcome:
-    """The pair: filters with known association, then the core in its three arms."""
-    case = pair.case(max(runs, core_runs), seed)
+def nrl(runs: int, core_runs: int, seed: int, biased: bool = False) -> Outcome:
+    """The pair: filters with known association, then the core in its arms (with biases in the first)."""
+    case = pair.case(max(runs, core_runs), seed, biased)
     outcome = solve(case, FILTERS)
     flown, notes = pair.flown(), []
-    seen = pair.drawn(flown, max(runs, core_runs), seed)
+    seen = pair.drawn(flown, max(runs, core_runs), seed, biased)
     judged = list(outcome.judged)
-    for arm in pair_core.ARMS if core_runs else ():
+    arms = pair_core.ARMS[:1] if biased else pair_core.ARMS
+    for arm in arms if core_runs else ():
         followed = []
         for run in range(core_runs):
             followed.append(pair_core.follow(flown, seen, run, arm, seed))
             if (run + 1) % PLAIN_EVERY == 0:
-                click.echo(f"nrl: core, {arm}: {run + 1} of {core_runs} runs", err=True)
+                click.echo(f"{case.name}: core, {arm}: {run + 1} of {core_runs} runs", err=True)
         one, custody = pair_core.judge_core(case, followed, arm)
         judged.append(one)
         held = "; ".join(" ".join(f"{share:.2f}" for share in column) for column in custody.held.T)
@@ -51,6 +52,7 @@ PROBLEMS: dict[str, Callable[[int, int, int], Outcome]] = {
     "julier-matched": lambda runs, _, seed: solve(reentry.case(runs, seed, matched=True), FILTERS),
     "athans": lambda runs, _, seed: solve(falling.case(runs, seed), FILTERS),
     "nrl": nrl,
+    "nrl-biased": lambda runs, core_runs, seed: nrl(runs, core_runs, seed, biased=True),
 }
 
 

@@ -9,9 +9,12 @@ first object from the third scan on; 100 scans while the object stands above 10�
 first one's angles and 50 m more range. Here scans fall on whole seconds, a little closer than the published
 100 equal parts.
 
+The *biased* version, which is ours, gives the radar constant errors, drawn for each run from
+N(0, BIAS_SIGMA²) (NOTIONAL), and leaves the rest as it is; only the first object's own plots are looked at.
+
 The truth is fixed: the bound is that of a trajectory without process noise, averaged over what was detected
 in each run (Farina, Ristic, Timmoneri: Cramér–Rao bound for nonlinear filtering with Pd < 1 and its
-application to target tracking, IEEE Trans. Signal Processing 50(8), 2002).
+application to target tracking, IEEE Trans. Signal Processing 50(8), 2002); biases are nuisance to it.
 """
 
 from dataclasses import dataclass
@@ -31,6 +34,7 @@ Flags = npt.NDArray[np.bool_]
 GM, A, J2, OMEGA = 3.986004418e14, 6378137.0, 1.08262982e-3, 7.292115e-5
 LAUNCH, AIM, RADAR = (39.61693, 134.54975), (40.56751, -159.53953), (51.86310, -177.98669)
 SIGMA = np.array([10.0, np.radians(0.1), np.radians(0.1)])
+BIAS_SIGMA = np.array([30.0, 5e-4, 5e-4])
 PD, SURE_SCANS, SCANS, APART_M = 0.8, 4, 100, 50.0
 CLUTTER, CLUTTER_FROM, HALF_RANGE_M, HALF_ANGLE_RAD = 1e-2, 2, 50e3, np.radians(2.0)
 LOWEST_RAD = np.radians(10.0)
@@ -157,19 +161,25 @@ def flown() -> Pair:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What the radar saw in n runs: `detected` (n, K + 1, 2) and `plots` (n, K + 1, 2, 3) of the objects."""
+    """What the radar saw in n runs: `detected` (n, K + 1, 2) and `plots` (n, K + 1, 2, 3) of the objects.
+
+    `bias_sigma` (3,) is that of the constant errors of range, azimuth and elevation in all plots of a run.
+    """
 
     detected: Flags
     plots: Floats
+    bias_sigma: Floats
 
 
-def drawn(pair: Pair, runs: int, seed: int) -> Drawn:
+def drawn(pair: Pair, runs: int, seed: int, biased: bool = False) -> Drawn:
     """Detections of both objects; the first four scans see both."""
+    bias_sigma = BIAS_SIGMA if biased else np.zeros(3)
+    bias = normals(runs, 4, seed, "nrl", "bias")[:, None, None, :3] * bias_sigma
     shape = (runs, SCANS, 2, 4)
     chance = uniforms(runs * SCANS, 4, seed, "nrl", "detected").reshape(runs, SCANS, 4)[..., :2]
     noise = normals(runs * SCANS * 2, 4, seed, "nrl", "measurement").reshape(shape)[..., :3]
     detected = (chance < PD) | (np.arange(SCANS) < SURE_SCANS)[:, None]
-    return Drawn(detected, measure(pair.states) + noise * SIGMA)
+    return Drawn(detected, measure(pair.states) + noise * SIGMA + bias, bias_sigma)
 
 
 def clutter(pair: Pair, run: int, scan: int, seed: int) -> Floats:
@@ -183,10 +193,14 @@ def clutter(pair: Pair, run: int, scan: int, seed: int) -> Floats:
     return np.asarray(measure(pair.states[scan, 0]) + half * (2 * draws[:count, :3] - 1))
 
 
-def bound_information(pair: Pair, which: int, weights: Floats) -> Floats:
-    """Information (K + 1, 6, 6) about one object, its measurements weighted (K + 1,)."""
-    states = pair.states[:, which]
-    return trajectory_crlb(by_fly(states[:-1], pair.spacing_s), by_measure(states), _R, weights=weights)
+def bound_information(pair: Pair, weights: Floats, bias_sigma: Floats) -> Floats:
+    """Information (n, K + 1, 6, 6) about the first object, its measurements weighted (n, K + 1)."""
+    states = pair.states[:, 0]
+    moved, seen = by_fly(states[:-1], pair.spacing_s), by_measure(states)
+    if not bias_sigma.any():
+        return np.array([trajectory_crlb(moved, seen, _R, weights=w) for w in weights])
+    constant = {"by_bias": np.tile(np.eye(3), (SCANS, 1, 1)), "bias_covariance": np.diag(bias_sigma**2)}
+    return np.array([trajectory_crlb(moved, seen, _R, weights=w, **constant) for w in weights])
 
 
 def left_by_clutter() -> float:
@@ -217,15 +231,14 @@ def model(seconds: float) -> Model:
     )
 
 
-def case(runs: int, seed: int) -> Case:
+def case(runs: int, seed: int, biased: bool = False) -> Case:
     """The first object alone, its plots known to be its own: what there is to be had without clutter."""
     pair = flown()
-    seen = drawn(pair, runs, seed)
+    seen = drawn(pair, runs, seed, biased)
     x, p = two_points(seen.plots[:, 0, 0], seen.plots[:, 1, 0], pair.spacing_s)
-    information = np.array([bound_information(pair, 0, w) for w in seen.detected[:, :, 0].astype(float)])
     return Case(
-        name="nrl",
-        title="NRL ballistic pair: the first object, association known",
+        name="nrl-biased" if biased else "nrl",
+        title=f"NRL ballistic pair: the first object{', biased radar' if biased else ''}",
         times_s=pair.times_s,
         truths=np.broadcast_to(pair.states[:, 0], (runs, SCANS, 6)),
         measured=seen.plots[:, :, 0],
@@ -233,7 +246,7 @@ def case(runs: int, seed: int) -> Case:
         x=x,
         p=p,
         model=model(pair.spacing_s),
-        information=information,
+        information=bound_information(pair, seen.detected[:, :, 0].astype(float), seen.bias_sigma),
         quantities=QUANTITIES,
         at=AT,
         detected=seen.detected[:, :, 0],
