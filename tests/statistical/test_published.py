@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fusion.command import invoke
-from fusion.metrics import mean_bounds
+from fusion.metrics import mean_bounds, nees
 from fusion.study.filters import EKF, UKF
 from fusion.study.published import __main__ as command
 from fusion.study.published import falling, farina, pair, pair_core, reentry, report
@@ -194,3 +194,14 @@ def test_least_squares_over_the_whole_fall_attains_athans_bound(monkeypatch):
     bound = bounds_of(case.information, case.quantities)[:, -1] / [1, 1, 1e6]
     sigma = error.std(axis=0) / np.sqrt(200) / (2 * rmse)
     assert (np.abs(rmse - bound) < 3.5 * sigma).all()
+
+
+@pytest.mark.parametrize(("module", "rows"), [(farina, (0, 2)), (pair, (0, 1, 2))])
+def test_two_point_starts_begin_with_honest_positions(module, rows):
+    """NEES of the position that one plot gives: 1; to the first order it would be a tenth more and above."""
+    truth = farina.START if module is farina else pair.flown().states[0, 0]
+    model = module.MODEL if module is farina else pair.model(8.0)
+    noise = np.random.default_rng(8).normal(size=(40_000, len(rows))) * np.sqrt(np.diagonal(model.r))
+    positions, covariances = module.located(model.measure(truth) + noise)
+    values = nees(np.tile(truth[list(rows)], (len(noise), 1)), positions, covariances)
+    assert values.mean() == pytest.approx(1, abs=0.02)

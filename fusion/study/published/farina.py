@@ -81,17 +81,26 @@ MODEL = Model(move, by_move, measure, by_measure, _Q, _R, angles=(1,))
 
 
 def converted(z: Floats) -> tuple[Floats, Floats]:
-    """Position (n, 2) and its covariance (n, 2, 2) of measurements, without bias to the second order.
+    """Position (n, 2) and its covariance (n, 2, 2) of measurements, to the first order, as in the paper."""
+    return _placed(z, z[:, 0], np.full(len(z), _R[0, 0]))
 
-    E[cos(ε + e)] = cos ε exp(−σ²/2) is divided out; the term ½ r e² adds r²σ⁴/2 to the variance of range.
+
+def located(z: Floats) -> tuple[Floats, Floats]:
+    """The same to the second order: where the object is, given the measurement.
+
+    Over the noise about the measurement the mean of cos(ε + e) is cos ε exp(−σ²/2), and ½ r e² adds r²σ⁴/2 to
+    the variance of range.
     """
-    r, elevation = z[:, 0], z[:, 1]
-    along = np.column_stack((np.cos(elevation), np.sin(elevation)))
+    return _placed(z, z[:, 0] * np.exp(-_R[1, 1] / 2), _R[0, 0] + z[:, 0] ** 2 * _R[1, 1] ** 2 / 2)
+
+
+def _placed(z: Floats, mean: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """Positions at range `mean` (n,) in the measured direction, with a variance of range (n,)."""
+    along = np.column_stack((np.cos(z[:, 1]), np.sin(z[:, 1])))
     across = np.column_stack((-along[:, 1], along[:, 0]))
-    in_range = _R[0, 0] + r**2 * _R[1, 1] ** 2 / 2
-    outer = in_range[:, None, None] * along[:, :, None] * along[:, None, :]
-    outer += (r**2 * _R[1, 1])[:, None, None] * across[:, :, None] * across[:, None, :]
-    return r[:, None] * along * np.exp(_R[1, 1] / 2), outer
+    p = variance[:, None, None] * along[:, :, None] * along[:, None, :]
+    p += (z[:, 0] ** 2 * _R[1, 1])[:, None, None] * across[:, :, None] * across[:, None, :]
+    return mean[:, None] * along, p
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +128,7 @@ FILTERS: tuple[Filter, ...] = (EKF, Converted(), UKF, CKF)
 
 def two_points(first: Floats, second: Floats) -> tuple[Floats, Floats]:
     """State (n, 4) and covariance (n, 4, 4) at the second of two measurements, given gravity but no drag."""
-    (a, p_a), (b, p_b) = converted(first), converted(second)
+    (a, p_a), (b, p_b) = located(first), located(second)
     n = len(a)
     x, p = np.zeros((n, 4)), np.zeros((n, 4, 4))
     x[:, ::2], x[:, 1::2] = b, (b - a) / T + np.array([0.0, -G]) * T / 2

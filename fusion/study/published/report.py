@@ -15,6 +15,9 @@ Table = tuple[str, list[str], list[list[str]]]
 INKS = ("#d55e00", "#e69f00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#767676")
 """Okabe & Ito (2008), in the order of the filters."""
 
+POINTS = 200
+"""Of a line, about; more make the file longer and the picture no better."""
+
 
 def tables(outcome: Outcome) -> list[Table]:
     """Two tables: errors beside the bound, and NEES and NIS beside their interval."""
@@ -146,12 +149,13 @@ def draw(outcome: Outcome, out: Path) -> None:
 
 
 def _lines(axes: Any, outcome: Outcome, q: int, ink: str) -> None:
+    some = np.arange(0, len(outcome.times_s), max(len(outcome.times_s) // POINTS, 1))
+    t = outcome.times_s[some]
     for one, colour in zip(outcome.judged, INKS, strict=False):
-        axes.plot(outcome.times_s, one.rmse_over_time[q], color=colour, lw=1.2, label=one.name)
-    there = np.isfinite(outcome.bound_over_time[q])
-    axes.plot(
-        outcome.times_s[there], outcome.bound_over_time[q, there], color=ink, lw=1.4, ls="--", label="bound"
-    )
+        axes.plot(t, one.rmse_over_time[q, some], color=colour, lw=1.2, label=one.name)
+    bound = outcome.bound_over_time[q, some]
+    there = np.isfinite(bound)
+    axes.plot(t[there], bound[there], color=ink, lw=1.4, ls="--", label="bound")
     axes.set_yscale("log")
 
 
