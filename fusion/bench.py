@@ -6,6 +6,9 @@ are noisy: trust the ratios. Times are microseconds per track. The peers of `ekf
 - *filterpy*: its ExtendedKalmanFilter, one object a track; motion and Jacobian in plain Python numbers
 - *numpy*: the whole batch in arrays
 - *hand C*: benchmarks/ekf_step.c, explicit vectors of the same instruction set; needs gcc and a checkout
+
+`imm_step` is one prediction and one update of the core's bank of four models, sensor biases carried. Its peer
+does less: *filterpy*'s IMMEstimator over three of the filters above, without biases.
 """
 
 from __future__ import annotations
@@ -26,12 +29,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from filterpy.kalman import ExtendedKalmanFilter
+from filterpy.kalman import ExtendedKalmanFilter, IMMEstimator
 from rich.table import Table
 
 from ext.bank import TrackBank
 from ext.kalman import ekf_step
 from ext.lanes import isa
+from fusion.core.filters import MODEL_SETS, compiled
 
 Floats = npt.NDArray[np.float64]
 GM, A, J2, OMEGA = 3.986004418e14, 6378137.0, 1.08262982e-3, 7.292115e-5
@@ -39,7 +43,7 @@ H, Q = 1.0, 1.0
 SIGMA = np.array([30.0, 1e-3, 1e-3])
 HAND_C = Path(__file__).resolve().parent.parent / "benchmarks" / "ekf_step.c"
 TARGETS = {"avx512": ["-mavx512f", "-mprefer-vector-width=512"], "avx2": ["-mavx2"], "baseline": []}
-LIMIT_US = {("ekf_step", 1000, "avx512"): 0.06}
+LIMIT_US = {("ekf_step", 1000, "avx512"): 0.06, ("imm_step", 1000, "avx512"): 0.6}
 """What measures ask for, µs per track; a laptop or another instruction set has no limit of its own."""
 
 
@@ -144,30 +148,41 @@ def transition(middle: Floats) -> Floats:
 
 
 NOISE = np.kron(np.array([[H**3 / 3, H**2 / 2], [H**2 / 2, H]]) * Q, np.eye(3))
+FILTERPY_UNITS = np.array([1e-3, 1.0, 1.0])
+"""km, rad, rad: filterpy's likelihood (scipy's, singular matrices allowed) drops what S holds of an angle
+beside a range in metres, 1e-10 of the largest eigenvalue; its IMM then weighs modes by the range alone."""
+IMM_Q = (2500.0, 4e-6, 225.0)
+IMM_START = (0.6, 0.3, 0.1)
+IMM_RATES = ((0.0, 1 / 40, 1 / 400), (1 / 5000, 0.0, 1 / 5000), (1 / 100, 1 / 100, 0.0))
+"""Noise, first probabilities and transition rates (1/s) of the three models that filterpy mixes."""
 
 
 class Filterpy(ExtendedKalmanFilter):
-    """One track of the filterpy peer."""
+    """One track of the filterpy peer; `q` is its spectral density of acceleration noise."""
 
-    def __init__(self, batch: Batch, i: int) -> None:
+    def __init__(self, batch: Batch, i: int, q: float = Q) -> None:
         super().__init__(dim_x=6, dim_z=3)
-        self.x, self.P, self.R, self.Q = batch.x[i].copy(), batch.p[i].copy(), np.diag(SIGMA**2), NOISE
+        self.x, self.P, self.Q = batch.x[i].copy(), batch.p[i].copy(), NOISE * q / Q
+        self.R = np.diag((SIGMA * FILTERPY_UNITS) ** 2)
         self.site, self.enu = batch.site, batch.enu
 
     def predict_x(self, u: float = 0) -> None:
         """The integrated state in the place of F x."""
         self.x = self._next
 
-    def step(self, z: Floats) -> None:
-        """Predict and update."""
+    def predict(self, u: float = 0) -> None:
+        """Move by H."""
         following, middle = moved(self.x.tolist())
         self.F, self._next = transition(np.array(middle)), np.array(following)
-        self.predict()
-        self.update(z, self._rows, self._measure, residual=self._residual)
+        super().predict(u)
+
+    def update(self, z: Floats) -> None:
+        """Take a plot; filterpy's IMM calls this, and could not pass the Jacobian."""
+        super().update(z * FILTERPY_UNITS, self._rows, self._measure, residual=self._residual)
 
     def _measure(self, x: Floats) -> Floats:
         e, n, u = (self.enu @ (x[:3] - self.site)).tolist()
-        return np.array([sqrt(e * e + n * n + u * u), atan2(e, n), atan2(u, hypot(e, n))])
+        return np.array([sqrt(e * e + n * n + u * u) * 1e-3, atan2(e, n), atan2(u, hypot(e, n))])
 
     def _rows(self, x: Floats) -> Floats:
         e, n, u = (self.enu @ (x[:3] - self.site)).tolist()
@@ -177,6 +192,7 @@ class Filterpy(ExtendedKalmanFilter):
         rows = np.zeros((3, 6))
         local = [[e / r, n / r, u / r], [n / g2, -e / g2, 0], [-e * u / g / r2, -n * u / g / r2, g / r2]]
         rows[:, :3] = np.array(local) @ self.enu
+        rows[0] *= 1e-3
         return rows
 
     @staticmethod
@@ -184,6 +200,13 @@ class Filterpy(ExtendedKalmanFilter):
         d = a - b
         d[1] = (d[1] + np.pi) % (2 * np.pi) - np.pi
         return np.asarray(d)
+
+
+def filterpy_imm(batch: Batch, i: int) -> IMMEstimator:
+    """One track of filterpy's IMM, of three extended filters."""
+    rates = np.array(IMM_RATES) * H
+    chance = (rates + np.eye(3)) / (1 + rates.sum(axis=1, keepdims=True))
+    return IMMEstimator([Filterpy(batch, i, q) for q in IMM_Q], IMM_START, chance)
 
 
 def numpy_step(batch: Batch) -> tuple[Floats, Floats]:
@@ -233,7 +256,8 @@ def ekf_row(n: int, peers: bool, compiled_c: Callable[..., object] | None) -> di
 
         def filterpy() -> None:
             for i, track in enumerate(few):
-                track.step(batch.z[i])
+                track.predict()
+                track.update(batch.z[i])
 
         theirs["filterpy"] = cpu_us(filterpy, len(few))
         theirs["numpy"] = cpu_us(lambda: numpy_step(batch), n)
@@ -243,6 +267,33 @@ def ekf_row(n: int, peers: bool, compiled_c: Callable[..., object] | None) -> di
             pointers = [a.ctypes.data for a in (x, p, z, SIGMA, batch.site, enu)]
             theirs["hand C"] = cpu_us(lambda: compiled_c(len(x) // 6, *pointers, H, Q), n)
     return row("ekf_step", n, ours, theirs)
+
+
+def imm_row(n: int, peers: bool) -> dict[str, Any]:
+    """`imm_step` of n tracks: the core's bank of four models; filterpy mixes three."""
+    batch, t_ns = Batch.of(n), [0]
+    bank = compiled(n, 1, next(models for models in MODEL_SETS.values() if len(models.modes) == 4))
+    bank.set_site(0, 0, batch.site, np.zeros(3), batch.enu.ravel(), np.array([30.0, 5e-4, 5e-4]))
+    slots, sigma = np.arange(n, dtype=np.int32), np.tile(SIGMA, (n, 1))
+    for slot in range(n):
+        bank.start(slot, 0, batch.z[slot], SIGMA, 0, 1000.0, 1000.0, -1)
+
+    def ours() -> None:
+        t_ns[0] += round(H * 1e9)
+        bank.predict(slots, t_ns[0])
+        bank.update(slots, slots, batch.z, sigma, 0, None)
+
+    theirs: dict[str, float] = {}
+    if peers:
+        few = [filterpy_imm(batch, i) for i in range(min(n, 10))]
+
+        def filterpy() -> None:
+            for i, track in enumerate(few):
+                track.predict(0)
+                track.update(batch.z[i])
+
+        theirs["filterpy"] = cpu_us(filterpy, len(few))
+    return row("imm_step", n, cpu_us(ours, n), theirs)
 
 
 def row(work: str, n: int, ours_us: float, peers: dict[str, float]) -> dict[str, Any]:
@@ -283,6 +334,7 @@ def run(peers: bool = False) -> dict[str, Any]:
     machine["numpy"] = np.__version__
     with one_blas_thread(), hand_c() if peers else contextlib.nullcontext() as compiled_c:
         rows = [ekf_row(n, peers, compiled_c) for n in (1, 100, 1000)]
+        rows += [imm_row(n, peers) for n in (1, 100, 1000)]
         rows += [one for n in (1, 8, 100) for one in bank_rows(n)]
     return {"machine": machine, "rows": rows}
 

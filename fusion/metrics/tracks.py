@@ -23,7 +23,7 @@ class Siap:
     spuriousness               tracks on nothing ÷ tracks (0 is best)
     position_accuracy_m        mean position error of tracks on objects
     velocity_accuracy_mps      mean velocity error of tracks on objects
-    track_number_rate_hz       changes of track per second tracked, by the fewest tracks that do
+    track_number_rate_hz       changes of track per second that any track lasts on it, by the fewest tracks
     longest_segment_fraction   longest unbroken stretch of one track ÷ the object's life, summed over objects
     """
 
@@ -66,7 +66,7 @@ def siap(
         runs = _runs(tick[mine], track[mine])
         changes += _fewest(runs) - 1 if runs else 0
         longest += max((last - first for first, last in runs), default=0)
-        tracked_steps += sum(last - first for first, last in _union(tick[mine]))
+        tracked_steps += _length(runs)
         life += int(np.ptp(there[objects == one]))
     return Siap(
         completeness=_ratio(tracked, len(objects)),
@@ -103,6 +103,15 @@ def _union(ticks: Ints) -> list[Run]:
 def _runs(ticks: Ints, tracks: Ints) -> list[Run]:
     """Unbroken stretches of each track, by first tick."""
     return sorted(run for one in np.unique(tracks) for run in _union(ticks[tracks == one]))
+
+
+def _length(runs: list[Run]) -> int:
+    """Steps that any of the stretches, in order of first tick, lasts."""
+    length, reached = 0, runs[0][0] if runs else 0
+    for first, last in runs:
+        length += max(last - max(first, reached), 0)
+        reached = max(reached, last)
+    return length
 
 
 def _fewest(runs: list[Run]) -> int:

@@ -1,12 +1,15 @@
 """The peers of the benchmark do the same work as the kernel, and the result has the promised form."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ext.bank import TrackBank
 from ext.kalman import ekf_step
 from fusion import bench
+from tests.conformance.world import offset, scaled
 
 
 @pytest.fixture
@@ -31,9 +34,36 @@ def test_numpy_and_filterpy_do_the_same_step(batch: bench.Batch) -> None:
     assert got_p == pytest.approx(p, rel=1e-7, abs=1e-4)
     for i in range(11):
         track = bench.Filterpy(batch, i)
-        track.step(batch.z[i])
+        track.predict()
+        track.update(batch.z[i])
         assert track.x == pytest.approx(x[i], abs=1e-6)
         assert np.allclose(track.P, p[i], rtol=1e-7, atol=1e-4)
+
+
+def test_filterpys_imm_does_the_work_of_a_bank_of_three(batch: bench.Batch) -> None:
+    """Mixing with an asymmetric matrix, prediction, update and probabilities; a vague track differs."""
+    batch = replace(batch, p=np.tile(np.diag([1e4] * 3 + [1e2] * 3), (11, 1, 1)))
+    bank = TrackBank(11, 1, bench.IMM_Q, [0.0] * 3, np.array(bench.IMM_RATES), bench.IMM_START)
+    bank.set_site(0, 0, batch.site, np.zeros(3), batch.enu.ravel(), (0.0, 0.0, 0.0))
+    slots, sigma = np.arange(11, dtype=np.int32), np.tile(bench.SIGMA, (11, 1))
+    tracks = [bench.filterpy_imm(batch, i) for i in range(11)]
+    for slot in slots.tolist():
+        bank.start_state(slot, 0, batch.x[slot], batch.p[slot])
+    rng, truth = np.random.default_rng(6), batch.x.copy()
+    for second in range(1, 9):
+        truth = np.array(bench.moved(truth.T)[0]).T
+        e, n, u = batch.enu @ (truth[:, :3] - batch.site).T
+        z = np.column_stack([np.sqrt(e**2 + n**2 + u**2), np.arctan2(e, n), np.arctan2(u, np.hypot(e, n))])
+        z += rng.normal(size=(11, 3)) * bench.SIGMA
+        bank.predict(slots, round(second * bench.H * 1e9))
+        bank.update(slots, slots, z, sigma, 0)
+        x, p, mu = bank.estimate(slots)
+        for i, track in enumerate(tracks):
+            track.predict(0)
+            track.update(z[i])
+            assert mu[i] == pytest.approx(track.mu, rel=1e-9)
+            assert offset(x[i], track.x, track.P) < 1e-9
+            assert scaled(p[i], track.P) < 1e-9
 
 
 def test_hand_written_c_does_the_same_step(batch: bench.Batch) -> None:
@@ -62,6 +92,8 @@ def test_result_has_the_promised_form(monkeypatch: pytest.MonkeyPatch) -> None:
         assert set(row) == {"work", "n", "ours_us", "peers", "ratio", "limit_us"}
         assert all(ratio == 1.0 for ratio in row["ratio"].values())
     assert {"filterpy", "numpy"} <= set(steps[0]["peers"])
+    mixed = [row for row in result["rows"] if row["work"] == "imm_step"]
+    assert [(row["n"], set(row["peers"])) for row in mixed] == [(n, {"filterpy"}) for n in (1, 100, 1000)]
     assert bench.table(result).row_count == len(result["rows"])
 
 

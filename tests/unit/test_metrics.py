@@ -141,6 +141,14 @@ def test_siap_by_hand():
     assert result.longest_segment_fraction == pytest.approx(3 / 14)
 
 
+def test_siap_counts_no_time_between_two_tracks():
+    """Track 1 on ticks 0 to 2, track 2 on 3 to 5: one change in two stretches of two steps."""
+    columns = [*range(6)], [0] * 6, [*range(6)], [1] * 3 + [2] * 3, [0] * 6, [1.0] * 6, [1.0] * 6
+    result = siap(*columns)
+    assert result.track_number_rate_hz == pytest.approx(1 / 4)
+    assert result.longest_segment_fraction == pytest.approx(2 / 5)
+
+
 def test_siap_of_nothing_is_none():
     result = siap([], [], [], [], [], [], [])
     assert result.completeness is result.spuriousness is result.track_number_rate_hz is None
