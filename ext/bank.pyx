@@ -4,7 +4,7 @@ Rules of this module:
 
 - A track is a slot, 0 to capacity - 1. Slots stand in blocks of eight, component-major, lane innermost.
 - K modes, each a state (6: ECEF position m, velocity m/s) with its covariance, differ in process noise, drag
-  and turn. A plot is range m, azimuth rad, elevation rad; range or elevation may be missing: its sigma is
+  and turn, and in what else they estimate (ext/extra.pxd): thrust, or the ballistic coefficient. A plot is range m, azimuth rad, elevation rad; range or elevation may be missing: its sigma is
   infinite, its z finite and not read. Every sensor's constant bias (range m, azimuth rad, elevation rad) is a Schmidt consider term.
 - Calls gather the slots they name from the store, eight at a time, work on them in lanes (ext/steps.pxd),
   and put them back; a track's numbers never depend on which others were named with it.
@@ -130,7 +130,13 @@ cdef class TrackBank(Store):
         Modes less probable than this, at most 0.2, are left out of the combined estimate, not of the filter.
     drag_noise_s
         The ballistic coefficient is not known: modes with drag get white acceleration noise of the spectral
-        density drag_noise_s a², where a is the drag's deceleration.
+        density drag_noise_s a², where a is the drag's deceleration; not those that estimate it.
+    estimates
+        What else each mode estimates: None, ``"thrust"``, an acceleration vector of a mode without drag or turn,
+        or ``"beta"``, the logarithm of the ballistic coefficient over `beta`; None of them when not given.
+    prior_sigma, wander, growth
+        Of each mode's estimates (0 where it has none): standard deviation at the start, m/s² or 1; spectral
+        density of the random walk, m²/s⁵ or 1/s; growth of the thrust, 1/s.
     """
 
     cdef object _arguments
@@ -138,6 +144,7 @@ cdef class TrackBank(Store):
     def __init__(
         self, int capacity, int max_sensors, q, beta, rates, start_probabilities=None,
         double longest_mix_s=1e9, double negligible=0.0, double drag_noise_s=0.0, thin_rates=None, turn=None,
+        estimates=None, prior_sigma=None, wander=None, growth=None,
     ):
         cdef int k
         modes = len(q)
@@ -169,11 +176,32 @@ cdef class TrackBank(Store):
                 if self.kind[k] == DRAG or not -1.0 < turn[k] < 1.0:
                     raise ValueError(f"turn: {turn[k]!r} of a mode with beta {beta[k]!r}: below 1 rad/s, no drag")
                 self.kind[k], self.constant[k] = LEVEL, turn[k]
+        self._estimate(estimates, prior_sigma, wander, growth)
         self._arguments = (capacity, max_sensors, tuple(q), tuple(beta), np.array(rates, float), tuple(start))
         self._arguments += (longest_mix_s, negligible, drag_noise_s, thin_rates, turn)
+        self._arguments += (estimates, prior_sigma, wander, growth)
         self.work.drag_noise_s, self.work.mixing = drag_noise_s, True
         self.work.longest_mix_s, self.work.negligible = longest_mix_s, negligible
         self.allocate((capacity + 7) // 8)
+
+    def _estimate(self, estimates, prior_sigma, wander, growth):
+        """Takes in what each mode estimates beside position and velocity."""
+        nothing = (0.0,) * self.n_modes
+        named = (None,) * self.n_modes if estimates is None else tuple(estimates)
+        numbers(nothing if prior_sigma is None else prior_sigma, self.n_modes, self.prior, "prior_sigma")
+        numbers(nothing if wander is None else wander, self.n_modes, self.wander, "wander")
+        numbers(nothing if growth is None else growth, self.n_modes, self.growth, "growth")
+        if len(named) != self.n_modes:
+            raise ValueError(f"estimates: {len(named)} modes, {self.n_modes} are needed")
+        for k, name in enumerate(named):
+            if name is not None and self.kind[k] != {"thrust": FREE, "beta": DRAG}.get(name, -1):
+                raise ValueError(f"estimates: {name!r} of mode {k}: thrust without drag and turn, beta with drag")
+            if name is not None and not (self.prior[k] > 0.0 and self.wander[k] >= 0.0):
+                raise ValueError("prior_sigma, wander: must be positive, not negative")
+            if not 0.0 <= self.growth[k] <= 0.2:
+                raise ValueError(f"growth: {self.growth[k]!r} is not one of 0 to 0.2")
+            self.extra[k] = 0 if name is None else 3 if name == "thrust" else 1
+            self.prior[k] *= self.prior[k]
 
     # -- tracks ---------------------------------------------------------------------------------------------
 
@@ -220,6 +248,8 @@ cdef class TrackBank(Store):
                 for i in range(6):
                     for j in range(3):
                         c[(k * 18 + i * 3 + j) * 8] = -jacobian[i * 3 + j] * bias[j] if i < 3 else 0.0
+            for i in range(self.n_modes * 18, self.work.consider_rows):
+                c[i * 8] = 0.0
 
     def start_state(self, int slot, int64_t t_ns, x, p):
         """Begins a track at t_ns from state x (6), covariance p (6, 6): every mode alike, no bias terms."""
@@ -417,10 +447,48 @@ cdef class TrackBank(Store):
         if not 0 <= mode < self.n_modes:
             raise ValueError(f"mode: {mode} is not one of {self.n_modes}")
         for i in range(n):
-            source = self.state + <int64_t>(named[i] // 8) * 344 * self.n_modes + named[i] % 8
+            source = self.state + <int64_t>(named[i] // 8) * 8 * self.rows + named[i] % 8
             unlane(<double *>cnp.PyArray_DATA(x) + i * 6, source + mode * 48, 6)
             unlane(<double *>cnp.PyArray_DATA(p) + i * 36, source + (6 * self.n_modes + 36 * mode) * 8, 36)
         return x, p
+
+    def modes_at(self, slots, int64_t t_ns):
+        """Every mode of the tracks (int32 (n)) predicted to t_ns (not before their times), leaving the bank alone.
+
+        Returns x (n, K, 9), p (n, K, 9, 9) and mode probabilities (n, K). Components 6 on are the mode's extra
+        ones: thrust (ECEF, m/s²) or ln β over its nominal value; beyond a mode's own all is zero.
+        """
+        cdef const int32_t *named = self.living(slots, -1)
+        cdef Py_ssize_t n = len(slots), i
+        cdef cnp.ndarray x = np.zeros((n, self.n_modes, 9)), p = np.zeros((n, self.n_modes, 9, 9))
+        cdef cnp.ndarray mu = np.empty((n, self.n_modes))
+        cdef int count, k, l
+        self.not_before(named, n, t_ns)
+        for i in range(0, n, 8):
+            count = min(8, n - i)
+            self.predict_batch(named + i, count, t_ns, 0)
+            for l in range(count):
+                unlane(
+                    <double *>cnp.PyArray_DATA(mu) + (i + l) * self.n_modes, self.work.mu + l, self.n_modes)
+                for k in range(self.n_modes):
+                    self.unlane_mode(k, l, <double *>cnp.PyArray_DATA(x) + ((i + l) * self.n_modes + k) * 9,
+                                     <double *>cnp.PyArray_DATA(p) + ((i + l) * self.n_modes + k) * 81)
+        return x, p, mu
+
+    cdef void unlane_mode(self, int mode, int l, double *x, double *p) noexcept nogil:
+        """One lane's state (9) and covariance (9, 9) of a mode, extra components included."""
+        cdef const double *core = self.work.p + mode * 288 + l
+        cdef const double *extra = self.work.e + self.extra_at[mode] * 8 + l
+        cdef int m = self.extra[mode], i, j
+        unlane(x, self.work.x + mode * 48 + l, 6)
+        unlane(x + 6, extra, m)
+        for i in range(6):
+            unlane(p + i * 9, core + i * 48, 6)
+            unlane(p + i * 9 + 6, extra + (m + i * m) * 8, m)
+            for j in range(m):
+                p[(6 + j) * 9 + i] = p[i * 9 + 6 + j]
+        for i in range(m):
+            unlane(p + (6 + i) * 9 + 6, extra + (7 * m + i * m) * 8, m)
 
     def sigma_position(self, slots):
         """Root of the trace of each track's position covariance, m (n); slots int32 (n)."""

@@ -6,11 +6,10 @@ p_ij = r_ij dt / (1 + Σ_j r_ij dt), p_ii = 1 / (1 + Σ_j r_ij dt), for rates r_
 """
 
 from ext.elementary cimport c_exp, c_log
-from ext.kalman cimport store_symmetric
-from ext.lanes cimport LANES
+from ext.lanes cimport LANES, store_symmetric
 
 cdef enum:
-    MODES = 4  # at most
+    MODES = 5  # at most
 
 
 cdef inline void mixing_weights(
@@ -21,7 +20,7 @@ cdef inline void mixing_weights(
 
     `thin_rates` instead of `rates` hold where `thin` (1) is positive.
     """
-    cdef double predicted[32]
+    cdef double predicted[MODES * 8]
     cdef double air_total, thin_total, rate, total
     cdef Py_ssize_t i, j, k, l
     for j in range(modes):
@@ -50,7 +49,7 @@ cdef inline void mixing_weights(
 
 cdef inline void mix_vectors(int modes, int size, const double *w, double *v) noexcept nogil:
     """v (K, size) <- the starts v_j + Σ_i w_ij (v_i - v_j) of each mode: states and consider blocks."""
-    cdef double old[32]
+    cdef double old[MODES * 8]
     cdef double value[8]
     cdef Py_ssize_t a, i, j, l
     for a in range(size):
@@ -87,8 +86,8 @@ cdef inline void spread(
 
 cdef inline void mix_states(int modes, const double *w, double *x, double *p) noexcept nogil:
     """x (K, 6) and P (K, 6, 6) <- the start of each mode, moment-matched."""
-    cdef double old_x[192]
-    cdef double old_p[1152]
+    cdef double old_x[MODES * 48]
+    cdef double old_p[MODES * 288]
     cdef Py_ssize_t i, j
     for i in range(modes * 48):
         old_x[i] = x[i]

@@ -7,17 +7,9 @@ bias b (range, azimuth, elevation), whose prior variance B is never reduced: a S
 """
 
 from ext.elementary cimport c_log
-from ext.lanes cimport LANES
+from ext.extra cimport Extra, update_extra
+from ext.lanes cimport LANES, store_symmetric
 from ext.measurement cimport LARGEST
-
-
-cdef inline void store_symmetric(double *p, int i, int j, const double *value) noexcept nogil:
-    """P_ij and P_ji of (6, 6) <- value (1): two loops, for the compiler to see that they do not overlap."""
-    cdef Py_ssize_t l
-    for l in range(LANES):
-        p[i * 48 + j * 8 + l] = value[l]
-    for l in range(LANES):
-        p[j * 48 + i * 8 + l] = value[l]
 
 
 cdef inline void propagate_covariance(
@@ -135,16 +127,17 @@ cdef inline void gauss(const double *s, const double *nu, double *d2, double *lo
 
 cdef inline void update_sequential(
     double *x, double *p, double *c, const double *rows, const double *nu,
-    const double *bias, const double *sigma, bint biased, double *gains,
+    const double *bias, const double *sigma, bint biased, double *gains, const int m, Extra *extra,
 ) noexcept nogil:
     """Range, then azimuth, then elevation, all linearised at the prior x: updates x (6), P (6, 6), C (6, 3).
 
     Each scalar's innovation is ν_k - H_k (x - x⁻), its variance s = H P Hᵀ + 2 H C_k + B_k + R_k, its gain
     (P Hᵀ + C_k)/s. The gains (3, 6) are left for the cross-covariances with the other sensors' biases.
-    Without `biased`, B and C count as zero and are not read.
+    Without `biased`, B and C count as zero and are not read. The m extra components of the state are corrected
+    too; without any `extra` is not read.
     """
     cdef double moved[48]
-    cdef double m[48]
+    cdef double d[48]
     cdef double s[8]
     cdef double residual[8]
     cdef double value[8]
@@ -154,12 +147,12 @@ cdef inline void update_sequential(
     for k in range(3):
         for i in range(6):
             for l in range(LANES):
-                m[i * 8 + l] = (
+                d[i * 8 + l] = (
                     p[i * 48 + l] * rows[k * 24 + l] + p[i * 48 + 8 + l] * rows[k * 24 + 8 + l]
                     + p[i * 48 + 16 + l] * rows[k * 24 + 16 + l])
         for l in range(LANES):
             s[l] = (
-                rows[k * 24 + l] * m[l] + rows[k * 24 + 8 + l] * m[8 + l] + rows[k * 24 + 16 + l] * m[16 + l]
+                rows[k * 24 + l] * d[l] + rows[k * 24 + 8 + l] * d[8 + l] + rows[k * 24 + 16 + l] * d[16 + l]
                 + sigma[k * 8 + l] * sigma[k * 8 + l])
         if biased:
             for l in range(LANES):
@@ -168,20 +161,22 @@ cdef inline void update_sequential(
                     + rows[k * 24 + 16 + l] * c[48 + k * 8 + l])
             for i in range(6):
                 for l in range(LANES):
-                    m[i * 8 + l] += c[i * 24 + k * 8 + l]
+                    d[i * 8 + l] += c[i * 24 + k * 8 + l]
         for l in range(LANES):
             residual[l] = nu[k * 8 + l] - (
                 rows[k * 24 + l] * moved[l] + rows[k * 24 + 8 + l] * moved[8 + l]
                 + rows[k * 24 + 16 + l] * moved[16 + l])
         for i in range(6):
             for l in range(LANES):
-                gains[k * 48 + i * 8 + l] = m[i * 8 + l] / s[l]
+                gains[k * 48 + i * 8 + l] = d[i * 8 + l] / s[l]
                 moved[i * 8 + l] += gains[k * 48 + i * 8 + l] * residual[l]
         for i in range(6):
             for j in range(i, 6):
                 for l in range(LANES):
-                    value[l] = p[i * 48 + j * 8 + l] - gains[k * 48 + i * 8 + l] * m[j * 8 + l]
+                    value[l] = p[i * 48 + j * 8 + l] - gains[k * 48 + i * 8 + l] * d[j * 8 + l]
                 store_symmetric(p, i, j, value)
+        if m:
+            update_extra(m, extra, rows + k * 24, s, residual, gains + k * 48, c, k, biased, bias)
         if biased:
             update_consider(c, rows, gains, k, bias[k])
     for i in range(6):

@@ -74,12 +74,12 @@ cdef inline void step_block(
         p[i] = covariance[i]
     for i in range(24):
         z[i] = plots[i]
-    rk4(x, h, h, FREE, middle, moved)
+    rk4(x, h, h, FREE, NULL, middle, moved)
     transition(middle, h, h, FREE, phi)
     propagate_covariance(p, phi, noise, h, active)
     measure(moved, site, enu, predicted, rows)
     innovate(z, predicted, nu)
-    update_sequential(moved, p, NULL, rows, nu, NULL, sigma, False, gains)
+    update_sequential(moved, p, NULL, rows, nu, NULL, sigma, False, gains, 0, NULL)
     for i in range(48):
         state[i] = moved[i]
     for i in range(288):

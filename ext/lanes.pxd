@@ -12,3 +12,12 @@ cdef extern from "lanes.h" nogil:
     double double_of(uint64_t bits)
 
 cdef int level() except -1
+
+
+cdef inline void store_symmetric(double *p, int i, int j, const double *value) noexcept nogil:
+    """P_ij and P_ji of (6, 6) <- value (1): two loops, for the compiler to see that they do not overlap."""
+    cdef Py_ssize_t l
+    for l in range(LANES):
+        p[i * 48 + j * 8 + l] = value[l]
+    for l in range(LANES):
+        p[j * 48 + i * 8 + l] = value[l]

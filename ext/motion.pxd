@@ -137,10 +137,21 @@ cdef inline double restoring(double height_m, double climb) noexcept nogil:
     return 2.0 * climb / LEVEL_S + (height_m - LEVEL_M) / (<double>LEVEL_S * LEVEL_S)
 
 
+cdef inline void push_by(const double *push, double *a) noexcept nogil:
+    """a (3) += push (3)."""
+    cdef Py_ssize_t i
+    for i in range(24):
+        a[i] += push[i]
+
+
 cdef inline void rk4(
-    const double *x, const double *h, const double *constant, int kind, double *middle, double *out
+    const double *x, const double *h, const double *constant, int kind, const double *push, double *middle,
+    double *out
 ) noexcept nogil:
-    """One classical Runge-Kutta step of h (1) seconds: x (6) -> out (6); `middle` (6) is its third stage."""
+    """One classical Runge-Kutta step of h (1) seconds: x (6) -> out (6); `middle` (6) is its third stage.
+
+    push (3, 3): what else accelerates, at the start, the middle and the end of the step; NULL: nothing does.
+    """
     cdef double a1[24]
     cdef double a2[24]
     cdef double a3[24]
@@ -149,21 +160,29 @@ cdef inline void rk4(
     cdef double last[48]
     cdef Py_ssize_t i, l
     acceleration(x, h, constant, kind, a1)
+    if push != NULL:
+        push_by(push, a1)
     for i in range(3):
         for l in range(LANES):
             second[i * 8 + l] = x[i * 8 + l] + 0.5 * h[l] * x[24 + i * 8 + l]
             second[24 + i * 8 + l] = x[24 + i * 8 + l] + 0.5 * h[l] * a1[i * 8 + l]
     acceleration(second, h, constant, kind, a2)
+    if push != NULL:
+        push_by(push + 24, a2)
     for i in range(3):
         for l in range(LANES):
             middle[i * 8 + l] = x[i * 8 + l] + 0.5 * h[l] * second[24 + i * 8 + l]
             middle[24 + i * 8 + l] = x[24 + i * 8 + l] + 0.5 * h[l] * a2[i * 8 + l]
     acceleration(middle, h, constant, kind, a3)
+    if push != NULL:
+        push_by(push + 24, a3)
     for i in range(3):
         for l in range(LANES):
             last[i * 8 + l] = x[i * 8 + l] + h[l] * middle[24 + i * 8 + l]
             last[24 + i * 8 + l] = x[24 + i * 8 + l] + h[l] * a3[i * 8 + l]
     acceleration(last, h, constant, kind, a4)
+    if push != NULL:
+        push_by(push + 48, a4)
     for i in range(3):
         for l in range(LANES):
             out[i * 8 + l] = x[i * 8 + l] + h[l] * (1.0 / 6.0) * (

@@ -53,7 +53,7 @@ cdef void lanes_step "motion_step"(void *work) noexcept nogil:
         h[i] = w.h[i]
         constant[i] = w.constant[i]
         kind = DRAG if kind == FREE and constant[i] > 0.0 else kind
-    rk4(x, h, constant, kind, middle, out)
+    rk4(x, h, constant, kind, NULL, middle, out)
     for i in range(48):
         w.x[i] = out[i]
     if w.matrix:

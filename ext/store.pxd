@@ -3,6 +3,7 @@
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
+from ext.imm cimport MODES
 from ext.steps cimport Work
 
 
@@ -21,12 +22,19 @@ cdef class Store:
     cdef uint8_t *written  # (blocks): differs from the copy in _kept
     cdef cnp.ndarray _written
     cdef list _kept  # (blocks): copies of state and consider blocks, shared by checkpoints
-    cdef double q[4]
-    cdef int kind[4]
-    cdef double constant[4]
-    cdef double rates[16]
-    cdef double thin_rates[16]
-    cdef double probabilities[4]
+    cdef int rows  # of a block of states: 43 K, and m + 6 m + m² for the extra components of each mode
+    cdef double q[MODES]
+    cdef int kind[MODES]
+    cdef double constant[MODES]
+    cdef int extra[MODES]
+    cdef int extra_at[MODES]
+    cdef int bias_at[MODES]
+    cdef double prior[MODES]
+    cdef double wander[MODES]
+    cdef double growth[MODES]
+    cdef double rates[MODES * MODES]
+    cdef double thin_rates[MODES * MODES]
+    cdef double probabilities[MODES]
     cdef Work work
     cdef int sensor_of[64]  # of each gathered consider block
 

@@ -2,9 +2,9 @@
 
 Rules of this module:
 
-- `state` (blocks, 43 K, 8) holds x (K, 6), P (K, 6, 6) and mu (K) of every track; `consider`
-  (blocks, max_sensors, 18 K, 8) its C (K, 6, 3) for each sensor, valid where the track's bit of the sensor is
-  set; `summary` (blocks, 8, 8) its combined state and the traces of its position and velocity covariance.
+- `state` (blocks, rows, 8) holds x (K, 6), P (K, 6, 6) and mu (K) of every track, then the extra components
+  e (m), Pxe (6, m), Pee (m, m) of each mode; `consider` (blocks, max_sensors, consider_rows, 8) its C (K, 6, 3)
+  and Ce (m, 3) of each mode for each sensor, valid where the track's bit of the sensor is set; `summary` (blocks, 8, 8) its combined state and the traces of its position and velocity covariance.
 - `written` marks the blocks whose state or consider blocks are not those of `_kept`, the newest copies: whoever
   writes to a block marks it (`scatter`, `begin`; `scatter_consider` always follows a `scatter`).
 - `work` holds the eight tracks that are being worked on; gather fills it, scatter puts it back.
@@ -41,9 +41,15 @@ cdef class Store:
 
     cdef int allocate(self, int blocks) except -1:
         """Memory for so many blocks of tracks; the sizes are set already."""
-        cdef int k = self.n_modes
-        self._state = np.zeros((blocks, 43 * k, 8))
-        self._consider = np.zeros((blocks, self.max_sensors, 18 * k, 8))
+        cdef int k = self.n_modes, i, m
+        self.rows, self.work.consider_rows = 43 * k, 18 * k
+        for i in range(k):
+            m = self.extra[i]
+            self.extra_at[i], self.bias_at[i] = self.rows - 43 * k, self.work.consider_rows
+            self.rows += m * (7 + m)
+            self.work.consider_rows += 3 * m
+        self._state = np.zeros((blocks, self.rows, 8))
+        self._consider = np.zeros((blocks, self.max_sensors, self.work.consider_rows, 8))
         self._summary = np.zeros((blocks, 8, 8))
         self._masks = np.zeros(blocks * 8, np.uint64)
         self._times = np.zeros(blocks * 8, np.int64)
@@ -52,7 +58,7 @@ cdef class Store:
         self._kept = [None] * blocks
         self._sites = np.zeros((self.max_sensors, 18))
         self._site_times = np.zeros(self.max_sensors, np.int64)
-        self._scratch = np.zeros(8 * (43 * k + 8 + 18 * k * (self.max_sensors + 1)))
+        self._scratch = np.zeros(8 * (self.rows + 8 + self.work.consider_rows * (self.max_sensors + 1)))
         self.state = <double *>cnp.PyArray_DATA(self._state)
         self.consider = <double *>cnp.PyArray_DATA(self._consider)
         self.summary = <double *>cnp.PyArray_DATA(self._summary)
@@ -66,11 +72,14 @@ cdef class Store:
         self.work.x = <double *>cnp.PyArray_DATA(self._scratch)
         self.work.p = self.work.x + 48 * k
         self.work.mu = self.work.p + 288 * k
-        self.work.summary = self.work.mu + 8 * k
+        self.work.e = self.work.mu + 8 * k
+        self.work.summary = self.work.x + 8 * self.rows
         self.work.c = self.work.summary + 64
         self.work.q = self.q
         self.work.kind = self.kind
         self.work.constant = self.constant
+        self.work.extra, self.work.extra_at, self.work.bias_at = self.extra, self.extra_at, self.bias_at
+        self.work.prior, self.work.wander, self.work.growth = self.prior, self.wander, self.growth
         self.work.rates = self.rates
         self.work.thin_rates = self.thin_rates
         return 0
@@ -89,7 +98,7 @@ cdef class Store:
 
     cdef void gather(self, const int32_t *slots, int n) noexcept nogil:
         """States and modes of n slots into the lanes; the lanes left over repeat the first."""
-        cdef int size = 43 * self.n_modes
+        cdef int size = self.rows
         cdef const double *source
         cdef int i, l, slot
         if n == 8 and is_block(slots):
@@ -103,7 +112,7 @@ cdef class Store:
 
     cdef void scatter(self, const int32_t *slots, int n) noexcept nogil:
         """States, modes and summaries of the lanes back to their n slots."""
-        cdef int size = 43 * self.n_modes
+        cdef int size = self.rows
         cdef double *target
         cdef int i, l
         for l in range(n):
@@ -122,7 +131,7 @@ cdef class Store:
 
     cdef void gather_consider(self, const int32_t *slots, int n, uint64_t sensors) noexcept nogil:
         """The consider blocks of the sensors in the bit set, in their order; zero where a track has none."""
-        cdef int size = 18 * self.n_modes
+        cdef int size = self.work.consider_rows
         cdef const double *source
         cdef double *target
         cdef int i, l, slot, sensor
@@ -145,7 +154,7 @@ cdef class Store:
 
     cdef void scatter_consider(self, const int32_t *slots, int n) noexcept nogil:
         """The consider blocks back to those tracks that have them."""
-        cdef int size = 18 * self.n_modes
+        cdef int size = self.work.consider_rows
         cdef const double *source
         cdef double *target
         cdef int i, l, t
@@ -160,7 +169,7 @@ cdef class Store:
     cdef double *consider_of(self, int slot, int sensor) noexcept nogil:
         """First lane entry of a track's consider block."""
         cdef int64_t block = <int64_t>(slot // 8) * self.max_sensors + sensor
-        return self.consider + block * 144 * self.n_modes + slot % 8
+        return self.consider + block * 8 * self.work.consider_rows + slot % 8
 
     cdef uint64_t union_of(self, const int32_t *slots, int n) noexcept nogil:
         """Sensors for which any of the slots has a consider block."""
@@ -230,10 +239,11 @@ cdef class Store:
         cdef int modes = self.n_modes
         cdef double *target
         cdef double *summary
-        cdef int i, k
+        cdef int i, k, m
+        cdef bint at_diagonal
         if not 0 <= slot < self.capacity or self.living_[slot]:
             raise ValueError(f"slot: {slot} is not a free one of {self.capacity}")
-        target = self.state + <int64_t>(slot // 8) * 344 * modes + slot % 8
+        target = self.state + <int64_t>(slot // 8) * 8 * self.rows + slot % 8
         summary = self.summary + <int64_t>(slot // 8) * 64 + slot % 8
         for k in range(modes):
             for i in range(6):
@@ -241,6 +251,10 @@ cdef class Store:
             for i in range(36):
                 target[(6 * modes + k * 36 + i) * 8] = p[i]
             target[(42 * modes + k) * 8] = self.probabilities[k]
+            m = self.extra[k]
+            for i in range(m * (7 + m)):  # e and Pxe, then Pee
+                at_diagonal = i >= 7 * m and (i - 7 * m) % (m + 1) == 0
+                target[(43 * modes + self.extra_at[k] + i) * 8] = self.prior[k] if at_diagonal else 0.0
         for i in range(6):
             summary[i * 8] = x[i]
         summary[48] = p[0] + p[7] + p[14]
@@ -288,7 +302,7 @@ cdef class Store:
         used, sensors, kept, summary, masks, times, alive, sites, site_times = saved
         cdef int blocks = (used + 7) // 8, slots = blocks * 8, b
         fits = used <= self.capacity and sensors <= self.max_sensors
-        if not fits or (kept and kept[0][0].shape != (43 * self.n_modes, 8)):
+        if not fits or (kept and kept[0][0].shape != (self.rows, 8)):
             raise ValueError("checkpoint: of a bank with other arguments")
         self.used, self.n_sensors = used, sensors
         for b in range(blocks):

@@ -245,7 +245,7 @@ Measurement = Detections | Polar | Los
 MEASUREMENTS = (Detections, Polar, Los)
 """The same as a tuple, for `isinstance`."""
 
-MODES = ("powered", "coast", "reentry", "level", "left", "right")
+MODES = ("powered", "coast", "reentry", "level", "left", "right", "manoeuvre")
 """Names of the tracker's motion models, by the number in `Picture.mode`."""
 PHASES = ("boost", "coast", "reentry", "pull-up", "glide", "other")
 """Names of the truth's flight phases, by the number in `Truth.phase`."""

@@ -3,11 +3,13 @@
 Two implementations exist: `ext.bank.TrackBank` (compiled, the default) and `fusion.reference.FilterpyBank`
 (filterpy, slow, chosen by the caller who passes it as `filters` to the core; never a silent fallback).
 
-Models (an interacting-multiple-model bank over equal six-dimensional ECEF states, Blom and Bar-Shalom 1988):
+Models (an interacting-multiple-model bank, Blom and Bar-Shalom 1988, over states of unequal dimensions, see
+ext/extra.pxd; all hold position and velocity in ECEF):
 
-- *powered*: boost, and every other manoeuvre: large white acceleration noise
+- *powered*: boost, estimates thrust as a vector that grows as mass burns; nine components
 - *coast*: gravity with J2, the Earth's rotation and nominal drag; almost no noise but the drag's own
-- *reentry*: the same with moderate noise
+- *reentry*: the same, estimates the logarithm of the ballistic coefficient; seven components
+- *manoeuvre*: staging, pull-up, glide, what the others do not explain: large white acceleration noise
 - *level*: an aircraft that keeps its speed and, on the whole, its height round the curved Earth
 - *left*, *right*: the same in a turn of 1.5° a second
 
@@ -28,7 +30,7 @@ from sharing.messages import Floats, Site
 
 Slots = npt.NDArray[np.int32]
 
-POWERED, COAST, REENTRY, LEVEL, LEFT, RIGHT = range(6)
+POWERED, COAST, REENTRY, LEVEL, LEFT, RIGHT, MANOEUVRE = range(7)
 """Places in `sharing.messages.MODES`."""
 
 TURN_RADPS = 0.026179938779914945
@@ -57,22 +59,36 @@ class Models:
         Transition rates from model (row) to model (column), 1/s; the diagonal is ignored.
     start
         Probabilities of a new track's models.
+    estimates
+        What else a model estimates: ``thrust``, ``beta`` or None (`ext.bank.TrackBank`).
+    prior_sigma
+        Its standard deviation in a model that has just begun: m/s² per axis, or of ln β.
+    wander
+        Spectral density of its random walk: m²/s⁵ per axis, or 1/s.
+    growth
+        Of thrust, 1/s: the mass flow over the mass.
     """
 
-    q: tuple[float, ...] = (2500.0, 4e-6, 225.0)
-    beta: tuple[float, ...] = (0.0, 5000.0, 5000.0)
+    q: tuple[float, ...] = (1.0, 4e-6, 25.0, 2500.0)
+    beta: tuple[float, ...] = (0.0, 5000.0, 5000.0, 0.0)
     rates: tuple[tuple[float, ...], ...] = (
-        (0.0, 1 / 40, 1 / 400),
-        (1 / 5000, 0.0, 1 / 5000),
-        (1 / 100, 1 / 100, 0.0),
+        (0.0, 1 / 60, 1 / 400, 1 / 200),
+        (1 / 5000, 0.0, 1 / 2000, 1 / 5000),
+        (1 / 1000, 1 / 100, 0.0, 1 / 100),
+        (1 / 20, 1 / 40, 1 / 100, 0.0),
     )
-    thin_rates: tuple[tuple[float, ...], ...] = ((0.0, 1 / 10, 0.0), (1e-7, 0.0, 0.0), (0.0, 1.0, 0.0))
+    thin_rates: tuple[tuple[float, ...], ...] = (
+        (0.0, 1 / 20, 0.0, 1 / 200),
+        (1e-7, 0.0, 0.0, 1e-7),
+        (0.0, 1.0, 0.0, 0.0),
+        (1 / 10, 1 / 10, 0.0, 0.0),
+    )
     """The same above 110 km, where nothing manoeuvres without an engine.
 
     A constant bias makes innovations that are not independent, so that their likelihoods, multiplied up,
     overstate the case for leaving coast: these rates ask for more than a run of biased plots.
     """
-    start: tuple[float, ...] = (0.6, 0.3, 0.1)
+    start: tuple[float, ...] = (0.5, 0.3, 0.1, 0.1)
     longest_mix_s: float = 10.0
     """An unseen track is not made to manoeuvre by the passing of time alone."""
     negligible: float = 0.01
@@ -83,14 +99,19 @@ class Models:
     """Standard deviation of a new track's velocity, per axis, about rest on the rotating Earth."""
     climb_sigma_mps: float = 2500.0
     """The same of its vertical component."""
-    sight: tuple[float, ...] = (1.0, 0.02, 0.02)
+    sight: tuple[float, ...] = (1.0, 0.02, 0.02, 1.0)
     """Lines of sight are infrared, which sees motors burn: how likely it sees an object otherwise. Without
     this, plots of 2 km do not tell a burn from free fall, and the mixture lags behind."""
-    modes: tuple[int, ...] = (POWERED, COAST, REENTRY)
-    turn: tuple[float | None, ...] = (None, None, None)
+    modes: tuple[int, ...] = (POWERED, COAST, REENTRY, MANOEUVRE)
+    turn: tuple[float | None, ...] = (None, None, None, None)
     heights: Heights = MISSILE_HEIGHTS
+    estimates: tuple[str | None, ...] = ("thrust", None, "beta", None)
+    prior_sigma: tuple[float, ...] = (30.0, 0.0, 0.7, 0.0)
+    wander: tuple[float, ...] = (9.0, 0.0, 0.01, 0.0)
+    growth: tuple[float, ...] = (1 / 60, 0.0, 0.0, 0.0)
 
 
+NOTHING = (0.0, 0.0, 0.0)
 MISSILES = Models()
 
 AIR = Models(
@@ -105,28 +126,38 @@ AIR = Models(
     velocity_sigma_mps=250.0,  # an airliner's cruise, on whichever axis it flies
     climb_sigma_mps=10.0,  # 2,000 feet a minute
     heights=Heights(8_000.0, 5_000.0, 60_000.0, 60_000.0),  # one sigma: 3 to 13 km, departure to cruise
+    estimates=(None, None, None),
+    prior_sigma=NOTHING,
+    wander=NOTHING,
+    growth=NOTHING,
 )
 
 MIXED = Models(
-    modes=(POWERED, COAST, REENTRY, LEVEL),
+    modes=(*MISSILES.modes, LEVEL),
     q=(*MISSILES.q, AIR.q[0]),
     beta=(*MISSILES.beta, 0.0),
-    turn=(None, None, None, 0.0),
+    turn=(*MISSILES.turn, 0.0),
     rates=(
-        (0.0, 1 / 40, 1 / 400, 1 / 400),
-        (1 / 5000, 0.0, 1 / 5000, 1 / 50_000),
-        (1 / 100, 1 / 100, 0.0, 1 / 1000),
-        (1 / 600, 1 / 50_000, 1 / 5000, 0.0),
+        (0.0, 1 / 60, 1 / 400, 1 / 200, 1 / 4000),
+        (1 / 5000, 0.0, 1 / 2000, 1 / 5000, 1 / 50_000),
+        (1 / 1000, 1 / 100, 0.0, 1 / 100, 1 / 1000),
+        (1 / 20, 1 / 40, 1 / 100, 0.0, 1 / 400),
+        (1 / 2000, 1 / 50_000, 1 / 5000, 1 / 600, 0.0),
     ),
     thin_rates=(
-        (0.0, 1 / 10, 0.0, 0.0),
-        (1e-7, 0.0, 0.0, 0.0),
-        (0.0, 1.0, 0.0, 0.0),
-        (0.0, 1.0, 0.0, 0.0),
+        (0.0, 1 / 20, 0.0, 1 / 200, 0.0),
+        (1e-7, 0.0, 0.0, 1e-7, 0.0),
+        (0.0, 1.0, 0.0, 0.0, 0.0),
+        (1 / 10, 1 / 10, 0.0, 0.0, 0.0),
+        (0.0, 1.0, 0.0, 0.0, 0.0),
     ),
-    start=(0.5, 0.25, 0.1, 0.15),
+    start=(0.4, 0.25, 0.1, 0.1, 0.15),
     sight=(*MISSILES.sight, 0.02),
     heights=Heights(15_000.0, 15_000.0, 60_000.0, 60_000.0),  # aircraft first, missiles within a few sigma
+    estimates=(*MISSILES.estimates, None),
+    prior_sigma=(*MISSILES.prior_sigma, 0.0),
+    wander=(*MISSILES.wander, 0.0),
+    growth=(*MISSILES.growth, 0.0),
 )
 
 MODEL_SETS = {"missiles": MISSILES, "air": AIR, "mixed": MIXED}
@@ -134,7 +165,11 @@ MODEL_SETS = {"missiles": MISSILES, "air": AIR, "mixed": MIXED}
 
 
 def alone(mode: int) -> tuple[float, float, float | None]:
-    """Noise q, ballistic coefficient and turn of one of `sharing.messages.MODES`, the same in every set."""
+    """Noise q, ballistic coefficient and turn of one of `sharing.messages.MODES` by position and velocity alone.
+
+    The same in every set. Of a burn a picture does not say the thrust: it goes on as a manoeuvre.
+    """
+    mode = MANOEUVRE if mode == POWERED else mode
     models = next(m for m in MODEL_SETS.values() if mode in m.modes)
     k = models.modes.index(mode)
     return models.q[k], models.beta[k], models.turn[k]
@@ -214,6 +249,13 @@ class FilterBank(Protocol):
     def estimate_at(self, slots: Slots, t_ns: int) -> tuple[Floats, Floats, Floats]:
         """States (n, 6), covariances (n, 6, 6) and model probabilities (n, K) at `t_ns`; changes nothing."""
 
+    def modes_at(self, slots: Slots, t_ns: int) -> tuple[Floats, Floats, Floats]:
+        """Every model's state (n, K, 9) and covariance (n, K, 9, 9), and their probabilities (n, K), at `t_ns`.
+
+        From component 6 on: thrust (3, m/s²) or ln β over its nominal value; zero beyond a model's own.
+        Changes nothing.
+        """
+
     def covered(
         self,
         sensor: int,
@@ -250,6 +292,10 @@ def compiled(capacity: int, max_sensors: int, models: Models) -> FilterBank:
         models.drag_noise_s,
         np.array(models.thin_rates),
         models.turn,
+        models.estimates,
+        models.prior_sigma,
+        models.wander,
+        models.growth,
     )
 
 

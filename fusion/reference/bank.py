@@ -4,12 +4,14 @@ Chosen by whoever passes `FilterpyBank.of` to the core (``--backend reference``)
 It shares no code with `ext`: motion, measurement and their derivatives stand here in vector form, the filter
 steps are filterpy's (==2.0.0). The two agree to rounding, not to the byte.
 
-- A mode is an extended Kalman filter over the state (6: ECEF position m, velocity m/s), augmented with the
-  biases (range m, azimuth rad, elevation rad) of the sensors that the track has met. After every scalar
+- A mode is an extended Kalman filter over the state (6: ECEF position m, velocity m/s) and its m extra
+  components (thrust, ln β), augmented with the biases (range m, azimuth rad, elevation rad) of the sensors that
+  the track has met. After every scalar
   update the bias estimate and its covariance are reset to the prior, their cross-covariance with the state is
   kept: that is the Schmidt consider filter.
-- Mixing is filterpy's `IMMEstimator`. Mode weights are updated here, in logarithms, because filterpy's
-  likelihoods clamp at 2.2e-308.
+- Modes of unequal dimension are mixed here, each padded to the other's with the prior, because filterpy's
+  `IMMEstimator` wants equal ones (tests/conformance holds the compiled bank against it). Mode weights are updated
+  in logarithms, because filterpy's likelihoods clamp at 2.2e-308.
 - Interface, units, orders and meanings are those of `ext.bank.TrackBank`; see there.
 """
 
@@ -22,10 +24,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from filterpy.kalman import ExtendedKalmanFilter, IMMEstimator
+from filterpy.kalman import ExtendedKalmanFilter
 from scipy.special import logsumexp
 
-from fusion.reference.motion import Motion, drag_rate, height_m
+from fusion.reference.motion import BURNT_OUT_S, NO_THRUST_MPS2, Motion, height_m
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -105,29 +107,59 @@ class Mode(ExtendedKalmanFilter):
         p[:n, :n], p[n:, n:] = self.P, np.diag(bias)
         return Mode(np.append(self.x, np.zeros(3)), p, self.motion)
 
+    @property
+    def own(self) -> int:
+        """Number of the track's own components: what follows are biases."""
+        return 6 + self.motion.extra
+
     def predict(self, u: float = 0) -> None:
         """Equal Runge-Kutta steps of at most 5 s, each with its transition matrix I + Ah + A²h²/2."""
         steps = max(1, int(np.ceil(self.dt / LONGEST_STEP_S)))
-        h, motion = self.dt / steps, self.motion
+        h, n = self.dt / steps, self.own
         for _ in range(steps):
-            k1 = motion.flow(self.x[:6], h)
-            k2 = motion.flow(self.x[:6] + h / 2 * k1, h)
-            middle = self.x[:6] + h / 2 * k2
-            k3 = motion.flow(middle, h)
-            k4 = motion.flow(self.x[:6] + h * k3, h)
-            self._moved = self.x[:6] + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+            x, e = self.x[:6], self.x[6:n]
+            motion = self.motion.at(e)
+            half = motion.half_growth(self.P[6:n, 6:n], h)
+            push = e if motion.estimates == "thrust" else np.zeros(3)
+            k1 = motion.flow(x, h, push)
+            k2 = motion.flow(x + h / 2 * k1, h, half * push)
+            middle = x + h / 2 * k2
+            k3 = motion.flow(middle, h, half * push)
+            k4 = motion.flow(x + h * k3, h, half**2 * push)
+            grown = np.full(n - 6, half**2)
+            self._moved = np.concatenate([x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4), grown * e])
             a = motion.derivative(middle, h) * h
             self.F, self.Q = np.eye(len(self.x)), np.zeros((len(self.x),) * 2)
             self.F[:6, :6] = np.eye(6) + a + a @ a / 2
-            drag = drag_rate(middle, h, motion.inverse_beta) * middle[3:]
-            density_of_noise = motion.q + motion.drag_noise_s * drag @ drag
-            white = np.array([[h**3 / 3, h**2 / 2], [h**2 / 2, h]]) * density_of_noise
-            self.Q[:6, :6] = np.kron(white, np.eye(3))
+            if n > 6:
+                self.F[:6, 6:n], self.F[6:n, 6:n] = motion.sensitivity(middle, e, half, h), np.diag(grown)
+            self.Q[:n, :n] = motion.noise(middle, h)
             super().predict(u)
 
     def predict_x(self, u: float = 0) -> None:
         """Called by filterpy's `predict`: the state is the integrated one, not F x."""
-        self.x[:6] = self._moved
+        self.x[: self.own] = self._moved
+
+    def padded(self, like: Mode) -> tuple[Floats, Floats]:
+        """State and covariance with the components of another mode: its extra ones have its prior."""
+        if like is self:
+            return self.x, self.P
+        biases = len(self.x) - self.own
+        mine = np.r_[:6, self.own : len(self.x)]
+        theirs = np.r_[:6, like.own : like.own + biases]
+        x, p = np.zeros(like.own + biases), np.zeros((like.own + biases,) * 2)
+        x[theirs], p[np.ix_(theirs, theirs)] = self.x[mine], self.P[np.ix_(mine, mine)]
+        extra = np.arange(6, like.own)
+        p[extra, extra] = like.motion.prior_sigma**2
+        return x, p
+
+    def credible(self, dt: float) -> float:
+        """Share of its probability that the mode keeps over dt seconds: without thrust it is no burn."""
+        if self.motion.estimates != "thrust":
+            return 1.0
+        square = self.x[6:9] @ self.x[6:9] + np.trace(self.P[6:9, 6:9])
+        gone = NO_THRUST_MPS2**4 / (square**2 + NO_THRUST_MPS2**4)
+        return float(1 / (1 + dt * gone / BURNT_OUT_S))
 
     def correct(self, nu: Floats, rows: Floats, noise: Floats, bias: Floats) -> None:
         """Scalar updates in order, linearised once: nu (3) at the prior, rows (3, n), noise (3) variances.
@@ -138,8 +170,8 @@ class Mode(ExtendedKalmanFilter):
         for k in np.flatnonzero(np.isfinite(noise)):
             row = rows[k : k + 1]
             self.update(nu[k : k + 1], lambda _, row=row: row, lambda x, row=row: row @ (x - prior), noise[k])
-            self.x[6:] = 0.0
-            self.P[6:, 6:] = np.diag(bias)
+            self.x[self.own :] = 0.0
+            self.P[self.own :, self.own :] = np.diag(bias)
 
 
 @dataclass
@@ -151,13 +183,27 @@ class Track:
     mu: Floats
     sensors: list[int] = field(default_factory=list)
 
-    def rows(self, sensor: int, jacobian: Floats) -> Floats:
-        """Measurement matrix (3, n) of the augmented state."""
-        h = np.zeros((3, 6 + 3 * len(self.sensors)))
+    def rows(self, mode: Mode, sensor: int, jacobian: Floats) -> Floats:
+        """Measurement matrix (3, n) of a mode's augmented state."""
+        h = np.zeros((3, len(mode.x)))
         h[:, :3] = jacobian
-        start = 6 + 3 * self.sensors.index(sensor)
+        start = mode.own + 3 * self.sensors.index(sensor)
         h[:, start : start + 3] = np.eye(3)
         return h
+
+    def mix(self, chance: Floats) -> None:
+        """Every mode's start: the others padded to it, moment-matched; mode probabilities, predicted."""
+        weights = chance * self.mu[:, None]
+        self.mu = weights.sum(0)
+        weights = weights / self.mu
+        starts = []
+        for j, mode in enumerate(self.modes):
+            sources = [other.padded(mode) for other in self.modes]
+            x = sum(w * s for w, (s, _) in zip(weights[:, j], sources, strict=True))
+            p = sum(w * (c + np.outer(s - x, s - x)) for w, (s, c) in zip(weights[:, j], sources, strict=True))
+            starts.append((np.asarray(x), np.asarray(p)))
+        for mode, (x, p) in zip(self.modes, starts, strict=True):
+            mode.x, mode.P = x, p
 
     def mean(self, weights: Floats) -> tuple[Floats, Floats]:
         """State (6) and covariance (6, 6) of the mixture of the modes."""
@@ -185,11 +231,21 @@ class FilterpyBank:
         drag_noise_s: float = 0.0,
         thin_rates: npt.ArrayLike | None = None,
         turn: Sequence[float | None] | None = None,
+        estimates: Sequence[str | None] | None = None,
+        prior_sigma: Sequence[float] | None = None,
+        wander: Sequence[float] | None = None,
+        growth: Sequence[float] | None = None,
     ) -> None:
         self.capacity, self.n_modes, self.max_sensors = capacity, len(q), max_sensors
         inverse_beta = [1.0 / b if b > 0 else 0.0 for b in beta]
-        given = zip(q, inverse_beta, turn or [None] * len(q), strict=True)
-        self.motions = [Motion(q_, drag, drag_noise_s, turn_) for q_, drag, turn_ in given]
+        nothing = [0.0] * len(q)
+        self.motions = [
+            Motion(q_, drag, drag_noise_s, *rest)
+            for q_, drag, *rest in zip(
+                q, inverse_beta, turn or [None] * len(q), estimates or [None] * len(q),
+                prior_sigma or nothing, wander or nothing, growth or nothing, strict=True,
+            )
+        ]  # fmt: skip
         off_diagonal = 1 - np.eye(len(q))
         self.rates = np.array(rates, float).reshape(len(q), len(q)) * off_diagonal
         thin = rates if thin_rates is None else thin_rates
@@ -207,6 +263,7 @@ class FilterpyBank:
         return cls(
             capacity, max_sensors, models.q, models.beta, models.rates, models.start,
             models.longest_mix_s, models.negligible, models.drag_noise_s, models.thin_rates, models.turn,
+            models.estimates, models.prior_sigma, models.wander, models.growth,
         )  # fmt: skip
 
     def set_site(
@@ -249,7 +306,14 @@ class FilterpyBank:
     def _begin(self, slot: int, t_ns: int, x: Floats, p: Floats, sensors: list[int]) -> None:
         if slot in self.tracks:
             raise ValueError(f"slot: {slot} is not a free one of {self.capacity}")
-        modes = [Mode(x, p, motion) for motion in self.motions]
+        modes = []
+        for motion in self.motions:
+            prior = np.full(motion.extra, motion.prior_sigma**2)
+            whole = np.zeros((len(x) + motion.extra,) * 2)
+            there = np.r_[:6, 6 + motion.extra : len(whole)]
+            whole[np.ix_(there, there)] = p
+            whole[6 : 6 + motion.extra, 6 : 6 + motion.extra] = np.diag(prior)
+            modes.append(Mode(np.insert(x, 6, np.zeros(motion.extra)), whole, motion))
         self.tracks[slot] = Track(t_ns, modes, self.probabilities.copy(), sensors)
         self.times[slot], self.alive[slot] = t_ns, 1
 
@@ -270,14 +334,12 @@ class FilterpyBank:
         if mixing and self.n_modes > 1:
             mixed_s = min(dt, self.longest_mix_s)
             rates = self.thin_rates if height_m(track.modes[0].x[:3]) > THIN_AIR_M else self.rates
+            kept = track.mu * [mode.credible(mixed_s) for mode in track.modes]
+            track.mu = np.maximum(kept, 1e-12) / np.maximum(kept, 1e-12).sum()
             leaving = rates.sum(1, keepdims=True) * mixed_s
-            chance = (rates * mixed_s + np.eye(self.n_modes)) / (1 + leaving)
-            estimator = IMMEstimator(track.modes, track.mu, chance)
-            estimator.predict(0)
-            track.mu = estimator.cbar.copy()
-        else:
-            for mode in track.modes:
-                mode.predict()
+            track.mix((rates * mixed_s + np.eye(self.n_modes)) / (1 + leaving))
+        for mode in track.modes:
+            mode.predict()
         track.t_ns = t_ns
 
     def predict(self, slots: Ints, t_ns: int) -> None:
@@ -301,7 +363,7 @@ class FilterpyBank:
         """
         sigma_m = float(np.sqrt(np.trace(mode.P[:3, :3])))
         nu, jacobian = self.places[sensor].linearise(mode.x[:3], sigma_m, z, sigma, track.t_ns)
-        rows, seen = track.rows(sensor, jacobian), np.isfinite(sigma)
+        rows, seen = track.rows(mode, sensor, jacobian), np.isfinite(sigma)
         s = rows[seen] @ mode.P @ rows[seen].T + np.diag(sigma[seen] ** 2)
         d2 = float(nu[seen] @ np.linalg.solve(s, nu[seen]))
         return nu, rows, d2, float(-0.5 * (d2 + np.linalg.slogdet(2 * np.pi * s)[1]))
@@ -369,6 +431,19 @@ class FilterpyBank:
         for i, track in enumerate(tracks):
             weights = np.where(track.mu >= self.negligible, track.mu, 0.0)
             x[i], p[i] = track.mean(weights / weights.sum())
+        return x, p, mu
+
+    def modes_at(self, slots: Ints, t_ns: int) -> tuple[Floats, Floats, Floats]:
+        """Every mode's state (n, K, 9), covariance (n, K, 9, 9) and probability (n, K); changes nothing."""
+        x, p = np.zeros((len(slots), self.n_modes, 9)), np.zeros((len(slots), self.n_modes, 9, 9))
+        mu = np.zeros((len(slots), self.n_modes))
+        for i, slot in enumerate(slots):
+            track = copy.deepcopy(self.tracks[int(slot)])
+            self._predict(track, t_ns)
+            mu[i] = track.mu
+            for k, mode in enumerate(track.modes):
+                x[i, k, : mode.own] = mode.x[: mode.own]
+                p[i, k, : mode.own, : mode.own] = mode.P[: mode.own, : mode.own]
         return x, p, mu
 
     def mode_estimate(self, slots: Ints, mode: int) -> tuple[Floats, Floats]:

@@ -3,7 +3,7 @@
 States (6) are ECEF position m and velocity m/s relative to the rotating Earth.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,9 @@ LOG_DENSITY = np.polynomial.Polynomial(
      -803.9824735729071, 665.8654869184628, -264.53687965896125, 40.6027658943663)
 )  # fmt: skip
 """ln ρ (kg/m³) by the height in 100 km: US Standard Atmosphere 1976 within 3.1 % up to 150 km."""
+KNOWN, NO_THRUST_MPS2, BURNT_OUT_S = 12.0, 5.0, 2.0
+"""Thrust: the trace of its covariance, in prior variances, up to which it grows; what counts as none, and how soon
+a mode without any loses half of its probability."""
 LEVEL_M, LEVEL_S = 8_000.0, 500.0
 """The height that level flight tends to, and how soon."""
 
@@ -114,18 +117,64 @@ def derivative(x: Floats, h: float, inverse_beta: float) -> Floats:
 
 @dataclass(frozen=True)
 class Motion:
-    """What a mode assumes: noise q (m²/s³), drag 1/β (m²/kg) and its noise, or an aircraft's turn (rad/s)."""
+    """What a mode assumes: noise q (m²/s³), drag 1/β (m²/kg) and its noise, or an aircraft's turn (rad/s).
+
+    And what it estimates beside position and velocity: ``thrust`` (3), ``beta`` (1: ln β over its nominal value)
+    or nothing, with the standard deviation at the start, the random walk's spectral density, and growth (1/s).
+    """
 
     q: float
     inverse_beta: float = 0.0
     drag_noise_s: float = 0.0
     turn: float | None = None
+    estimates: str | None = None
+    prior_sigma: float = 0.0
+    wander: float = 0.0
+    growth: float = 0.0
 
-    def flow(self, x: Floats, h: float) -> Floats:
-        """Derivative (6) of a state by time, during a step of h seconds."""
+    @property
+    def extra(self) -> int:
+        """Number of components beside position and velocity."""
+        return {"thrust": 3, "beta": 1, None: 0}[self.estimates]
+
+    def flow(self, x: Floats, h: float, push: Floats | float = 0.0) -> Floats:
+        """Derivative (6) of a state by time, during a step of h seconds; `push` (3) accelerates too."""
         a = acceleration(x, h, self.inverse_beta) if self.turn is None else level_acceleration(x, self.turn)
-        return np.concatenate([x[3:], a])
+        return np.concatenate([x[3:], a + push])
 
     def derivative(self, x: Floats, h: float) -> Floats:
         """Derivative (6, 6) of the flow by the state."""
         return derivative(x, h, self.inverse_beta) if self.turn is None else level_derivative(x, self.turn)
+
+    def at(self, e: Floats) -> "Motion":
+        """The motion that holds while the extra components are e."""
+        if self.estimates != "beta":
+            return self
+        return replace(self, inverse_beta=self.inverse_beta * float(np.exp(-np.clip(e[0], -3, 3))))
+
+    def half_growth(self, pee: Floats, h: float) -> float:
+        """By what thrust has grown in the middle of a step; not at all once nobody knows it any more."""
+        u = 0.5 * self.growth * h if np.trace(pee) <= KNOWN * self.prior_sigma**2 else 0.0
+        return 1 + u + u * u / 2
+
+    def sensitivity(self, middle: Floats, e: Floats, half: float, h: float) -> Floats:
+        """By what position and velocity (6, m) move with the extra components in a step; `self` is `at(e)`."""
+        if self.estimates == "thrust":
+            factors = [h * h / 6 * (1 + 2 * half), h / 6 * (1 + 4 * half + half**2)]
+            return np.kron(np.array([factors]).T, np.eye(3))
+        rate = drag_rate(middle, h, self.inverse_beta) * (abs(e[0]) < 3) * middle[3:, None]
+        return np.concatenate([h * h / 2 * rate, h * rate])
+
+    def noise(self, middle: Floats, h: float) -> Floats:
+        """Covariance (6 + m, 6 + m) of what a step of h seconds adds."""
+        unknown = self.drag_noise_s if self.estimates is None else 0.0
+        drag = drag_rate(middle, h, self.inverse_beta) * middle[3:]
+        white = np.array([[h**3 / 3, h**2 / 2], [h**2 / 2, h]]) * (self.q + unknown * drag @ drag)
+        q = np.zeros((6 + self.extra,) * 2)
+        if self.estimates == "thrust":
+            terms = [[h**5 / 20, h**4 / 8, h**3 / 6], [h**4 / 8, h**3 / 3, h**2 / 2], [h**3 / 6, h**2 / 2, h]]
+            q += np.kron(self.wander * np.array(terms), np.eye(3))
+        elif self.estimates == "beta":
+            q[6, 6] = self.wander * h
+        q[:6, :6] += np.kron(white, np.eye(3))
+        return q

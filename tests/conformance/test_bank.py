@@ -75,6 +75,15 @@ def test_the_two_banks_agree_over_a_session(banks) -> None:
     both_close(banks, slots)
     later = [bank.estimate_at(slots, 72 * S) for bank in banks]
     assert later[0][0] == pytest.approx(later[1][0], rel=1e-7)
+    (x, p, mu), (want_x, want_p, want_mu) = (bank.modes_at(slots, 72 * S) for bank in banks)
+    assert mu == pytest.approx(want_mu, abs=1e-9)
+    for i, k in np.ndindex(mu.shape):
+        there = np.flatnonzero(np.diag(want_p[i, k]))
+        assert not x[i, k, len(there) :].any() and not p[i, k, len(there) :].any()
+        own = np.ix_(there, there)
+        assert offset(x[i, k][there], want_x[i, k][there], want_p[i, k][own]) < 1e-6
+        assert scaled(p[i, k][own], want_p[i, k][own]) < 1e-7
+        assert np.array_equal(p[i, k], p[i, k].T)
 
 
 @pytest.mark.parametrize(

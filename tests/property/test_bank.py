@@ -61,6 +61,101 @@ def test_covariances_stay_symmetric_and_positive_definite(seed: int) -> None:
     assert bank.estimate(slots)[2].sum(1) == pytest.approx(1.0)
 
 
+def extra(beta, estimates, prior_sigma, growth=None) -> TrackBank:
+    """A bank of one mode that estimates more than position and velocity."""
+    return TrackBank(
+        8, 1, [1.0], beta, [[0.0]], estimates=estimates, prior_sigma=prior_sigma, wander=[0.0], growth=growth
+    )
+
+
+def seen_by_one(bank: TrackBank, truths: np.ndarray, z: np.ndarray, sigma: np.ndarray) -> None:
+    """A scan a second of one radar at the place of the first truth, less 300 km, without noise."""
+    slot = np.zeros(1, np.int32)
+    for t, plot in enumerate(z[1:], 1):
+        bank.predict(slot, t * S)
+        bank.update(slot, slot, plot[None], sigma[None], 0)
+
+
+def plots_of(truths: np.ndarray, bank: TrackBank) -> np.ndarray:
+    """Exact plots (n, 3) of states by a radar 300 km below the first one's foot, which the bank is told of."""
+    up = truths[0, :3] / np.linalg.norm(truths[0, :3])
+    east = np.cross([0, 0, 1], up)
+    east /= np.linalg.norm(east)
+    radar = Radar(6.371e6 * up - 3e5 * east, np.zeros(3), np.array([east, np.cross(up, east), up]), np.zeros(3))
+    radar.place(bank)
+    return np.array([radar.measure(x[:3], 0.0) for x in truths])
+
+
+def test_thrust_is_found_with_its_direction_and_its_growth() -> None:
+    bank = extra([0.0], ["thrust"], [30.0], [1 / 60])
+    up = np.array([0.6, 0.64, 0.48])
+    truth = [np.concatenate([6.42e6 * up, 500.0 * up])]
+    thrust = 20.0 * up + 15.0 * np.cross(up, [0.0, 0.0, 1.0])
+    for k in range(40):  # half seconds: what gravity leaves, and the thrust in between
+        x = motion.step(truth[-1][None], np.zeros(1), 0.5)[0][0]
+        force = thrust * np.exp((k + 0.5) / 120)
+        truth.append(x + np.concatenate([0.125 * force, 0.5 * force]))
+    truth = np.array(truth)[::2]
+    z, sigma = plots_of(truth, bank), np.array([5.0, 1e-5, 1e-5])
+    bank.start(0, 0, z[0], sigma, 0, 2500.0)
+    seen_by_one(bank, truth, z, sigma)
+    x, p, _ = bank.modes_at(np.zeros(1, np.int32), 20 * S)
+    want = thrust * np.exp(20 / 60)
+    assert np.linalg.norm(x[0, 0, 6:] - want) < 0.05 * np.linalg.norm(want)
+    assert np.linalg.norm(x[0, 0, 3:6] - truth[-1, 3:]) < 2.0
+    assert np.sqrt(np.trace(p[0, 0, 6:, 6:])) < 10.0
+
+
+def test_the_ballistic_coefficient_is_found() -> None:
+    bank = extra([5000.0], ["beta"], [0.7])
+    up = np.array([0.6, 0.64, 0.48])
+    down = np.cross(up, [0.0, 0.0, 1.0]) - 0.8 * up
+    truth = [np.concatenate([6.42e6 * up, 2500.0 * down / np.linalg.norm(down)])]
+    for _ in range(25):
+        truth.append(motion.step(truth[-1][None], np.array([1 / 2000.0]), 1.0)[0][0])
+    z, sigma = plots_of(np.array(truth), bank), np.array([5.0, 1e-5, 1e-5])
+    bank.start(0, 0, z[0], sigma, 0, 2500.0)
+    seen_by_one(bank, np.array(truth), z, sigma)
+    x, p, _ = bank.modes_at(np.zeros(1, np.int32), 25 * S)
+    assert 5000.0 * np.exp(x[0, 0, 6]) == pytest.approx(2000.0, rel=0.05)
+    assert np.sqrt(p[0, 0, 6, 6]) < 0.1
+
+
+def test_an_unseen_thrust_does_not_outgrow_all_numbers() -> None:
+    bank = extra([0.0], ["thrust"], [30.0], [1 / 60])
+    up = np.array([0.6, 0.64, 0.48])
+    bank.start_state(0, 0, np.concatenate([6.42e6 * up, 500.0 * up]), np.diag([100.0] * 3 + [10.0] * 3))
+    x, p, _ = bank.modes_at(np.zeros(1, np.int32), 5400 * S)
+    assert np.isfinite(x).all() and np.isfinite(p).all() and not x[0, 0, 6:].any()
+    assert np.sqrt(p[0, 0, 6, 6]) < 150.0
+
+
+def test_a_burn_that_begins_anew_knows_nothing_of_the_last_one() -> None:
+    """After long free flight the powered mode's thrust is its prior, not what the burn ended with."""
+    bank = TrackBank(
+        1, 1, [1.0, 1e-6], [0.0, 0.0], [[0, 0.05], [0.01, 0]], [0.5, 0.5], estimates=["thrust", None],
+        prior_sigma=[30.0, 0.0], wander=[1.0, 0.0], growth=[0.0, 0.0],
+    )  # fmt: skip
+    up = np.array([0.6, 0.64, 0.48])
+    truth = [np.concatenate([6.6e6 * up, 500.0 * up])]
+    for t in range(60):
+        x = motion.step(truth[-1][None], np.zeros(1), 1.0)[0][0]
+        truth.append(x + np.concatenate([12.5 * up, 25.0 * up]) * (t < 20))
+    z, sigma = plots_of(np.array(truth), bank), np.array([5.0, 1e-5, 1e-5])
+    bank.start(0, 0, z[0], sigma, 0, 2500.0)
+    seen_by_one(bank, np.array(truth)[:21], z[:21], sigma)
+    slot = np.zeros(1, np.int32)
+    x, _, mu = bank.modes_at(slot, 20 * S)
+    assert mu[0, 0] > 0.9 and x[0, 0, 6:] @ up == pytest.approx(25.0, abs=3.0)
+    for t in range(21, 61):
+        bank.predict(slot, t * S)
+        bank.update(slot, slot, z[t][None], sigma[None], 0)
+    bank.predict(slot, 61 * S)
+    x, p, mu = bank.modes_at(slot, 61 * S)
+    assert mu[0, 1] > 0.9 and abs(x[0, 0, 6:] @ up) < 3.0
+    assert np.sqrt(p[0, 0, 6:, 6:].trace()) > 20.0
+
+
 @settings(max_examples=25, deadline=None)
 @given(seeds)
 def test_a_track_does_not_feel_who_is_named_with_it(seed: int) -> None:
@@ -231,7 +326,12 @@ def test_doors_refuse_what_the_kernels_would_trust() -> None:
         "twice": lambda: bank.update(np.zeros(2, np.int32), np.zeros(2, np.int32), z, sigma, 0),
         "free": lambda: bank.start_state(0, 0, truth[0], np.eye(6)),
         "numbers": lambda: bank.set_site(0, 0, [1.0], [0.0] * 3, [0.0] * 9, [0.0] * 3),
-        "modes": lambda: TrackBank(8, 1, [1.0] * 5, [0.0] * 5, np.zeros((5, 5))),
+        "modes": lambda: TrackBank(8, 1, [1.0] * 6, [0.0] * 6, np.zeros((6, 6))),
+        "estimates: 'thrust'": lambda: extra([100.0], ["thrust"], [1.0]),
+        "estimates: 'beta'": lambda: extra([0.0], ["beta"], [1.0]),
+        "estimates: 'mass'": lambda: extra([0.0], ["mass"], [1.0]),
+        "prior_sigma": lambda: extra([0.0], ["thrust"], [0.0]),
+        "growth": lambda: extra([0.0], ["thrust"], [1.0], [0.5]),
         "capacity": lambda: TrackBank(0, 1, [1.0], [0.0], [[0]]),
         "mode:": lambda: bank.mode_estimate(slot, 3),
         "fall:": lambda: motion.fall(truth, np.zeros(2), 0.0, 1.0, 0.0, 1),

@@ -189,7 +189,7 @@ def test_a_radar_takes_over_what_one_satellite_has_begun():
     pictures = drive(core("missiles"), messages, 60)
     assert len({i for p in pictures for i in p.track_id.tolist()}) == 1
     error = pictures[60].state_ecef - truth[60]
-    assert np.linalg.norm(error[:3]) < 1_000.0
+    assert np.linalg.norm(error[:3]) < 2_000.0  # one plot is good to 700 m
     assert error @ np.linalg.solve(covariances(pictures[60])[0], error) < chi2.ppf(0.999, 6)
 
 
@@ -224,6 +224,7 @@ def test_every_set_is_whole():
     for models in MODEL_SETS.values():
         count = len(models.modes)
         columns = (models.q, models.beta, models.turn, models.start, models.sight)
+        columns += (models.estimates, models.prior_sigma, models.wander, models.growth)
         assert {len(column) for column in columns} == {count}
         assert np.shape(models.rates) == np.shape(models.thin_rates) == (count, count)
         assert sum(models.start) == pytest.approx(1.0)
@@ -235,6 +236,8 @@ def test_every_set_is_whole():
 def test_sets_agree_on_the_models_that_they_share():
     """What a picture names by its mode alone can be predicted without knowing the set."""
     named = [
-        (mode, m.q[k], m.beta[k], m.turn[k]) for m in MODEL_SETS.values() for k, mode in enumerate(m.modes)
+        (mode, m.q[k], m.beta[k], m.turn[k], m.estimates[k], m.prior_sigma[k], m.wander[k], m.growth[k])
+        for m in MODEL_SETS.values()
+        for k, mode in enumerate(m.modes)
     ]
     assert len(set(named)) == len({mode for mode, *_ in named}) == len(MODES)
