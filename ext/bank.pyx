@@ -19,7 +19,6 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
 from ext.door cimport finite, numbers, table
-from ext.gating cimport Sector, extrapolate, inside, near
 from ext.imm cimport MODES
 from ext.lanes cimport lane_kernel, level
 from ext.measurement cimport LARGEST, locate
@@ -179,7 +178,7 @@ cdef class TrackBank(Store):
         self._estimate(estimates, prior_sigma, wander, growth)
         self._arguments = (capacity, max_sensors, tuple(q), tuple(beta), np.array(rates, float), tuple(start))
         self._arguments += (longest_mix_s, negligible, drag_noise_s, thin_rates, turn)
-        self._arguments += (estimates, prior_sigma, wander, growth)
+        self._arguments += estimates, prior_sigma, wander, growth
         self.work.drag_noise_s, self.work.mixing = drag_noise_s, True
         self.work.longest_mix_s, self.work.negligible = longest_mix_s, negligible
         self.allocate((capacity + 7) // 8)
@@ -404,8 +403,6 @@ cdef class TrackBank(Store):
                 raise ValueError("sigma: azimuth and one of range and elevation must be finite")
         return numbers_
 
-    # -- what the tracks are --------------------------------------------------------------------------------
-
     def estimate(self, slots):
         """The tracks (int32 (n)) as they stand: x (n, 6), covariance (n, 6, 6), mode probabilities (n, K).
 
@@ -453,7 +450,7 @@ cdef class TrackBank(Store):
         return x, p
 
     def modes_at(self, slots, int64_t t_ns):
-        """Every mode of the tracks (int32 (n)) predicted to t_ns (not before their times), leaving the bank alone.
+        """Every mode of the tracks (int32 (n)) predicted to t_ns (not before their times), changing nothing.
 
         Returns x (n, K, 9), p (n, K, 9, 9) and mode probabilities (n, K). Components 6 on are the mode's extra
         ones: thrust (ECEF, m/s²) or ln β over its nominal value; beyond a mode's own all is zero.
@@ -494,61 +491,6 @@ cdef class TrackBank(Store):
         """Root of the trace of each track's position covariance, m (n); slots int32 (n)."""
         cdef const int32_t *named = self.living(slots, -1)
         return np.sqrt(self._summary[slots // 8, 6, slots % 8])
-
-    # -- where to look --------------------------------------------------------------------------------------
-
-    def reach(self, int64_t t_ns, positions, sigma_position_m):
-        """Coarse gate: which living tracks may have caused plots at t_ns, by linear extrapolation.
-
-        positions (k, 3) ECEF m, sigma_position_m (k). A pair is kept when |r + v dt - position| is within
-        6 (√tr P_pos + √tr P_vel |dt| + sigma) + ½ a dt², a = 100 m/s². Returns rows, slots (int32 (p) each),
-        ordered by row, then slot.
-        """
-        cdef cnp.ndarray where = table(positions, cnp.NPY_DOUBLE, -1, 3, "positions")
-        cdef Py_ssize_t k = cnp.PyArray_DIM(where, 0)
-        cdef cnp.ndarray sigma = table(sigma_position_m, cnp.NPY_DOUBLE, k, 0, "sigma_position_m")
-        cdef int blocks = (self.used + 7) // 8
-        cdef cnp.ndarray centres = np.empty((blocks, 4, 8))
-        finite(<const double *>cnp.PyArray_DATA(where), 3 * k, "positions")
-        extrapolate(
-            blocks, self.summary, self.time_of, self.living_, t_ns, <double *>cnp.PyArray_DATA(centres))
-        return near(blocks, <const double *>cnp.PyArray_DATA(centres), k,
-                    <const double *>cnp.PyArray_DATA(where), <const double *>cnp.PyArray_DATA(sigma))
-
-    def covered(
-        self, int sensor, int64_t t_ns, double azimuth_center, double azimuth_width,
-        double elevation_min, double elevation_max, double range_max,
-    ):
-        """Which living tracks, extrapolated linearly to t_ns, lie in a sector of the sensor (angles rad).
-
-        Returns slots (int32 (m)) in order and their range_m (m).
-        """
-        cdef Sector sector
-        cdef int blocks = (self.used + 7) // 8
-        cdef cnp.ndarray centres = np.empty((blocks, 4, 8))
-        self.aim(sensor)
-        self.site_at(sensor, t_ns, sector.site, 1)
-        memcpy(sector.enu, self.work.enu, sizeof(sector.enu))
-        sector.azimuth_center, sector.half_width = azimuth_center, 0.5 * azimuth_width
-        sector.elevation_min, sector.elevation_max, sector.range_max = elevation_min, elevation_max, range_max
-        extrapolate(
-            blocks, self.summary, self.time_of, self.living_, t_ns, <double *>cnp.PyArray_DATA(centres))
-        return inside(blocks, <const double *>cnp.PyArray_DATA(centres), &sector)
-
-    def positions(self, z, int sensor, int64_t t_ns):
-        """ECEF positions (k, 3), m, of a sensor's plots (k, 3: range m, azimuth, elevation rad) at t_ns."""
-        cdef cnp.ndarray plots = table(z, cnp.NPY_DOUBLE, -1, 3, "z")
-        cdef Py_ssize_t k = cnp.PyArray_DIM(plots, 0), i
-        cdef cnp.ndarray out = np.empty((k, 3))
-        cdef double site[3]
-        cdef double jacobian[9]
-        self.aim(sensor)
-        finite(<const double *>cnp.PyArray_DATA(plots), 3 * k, "z")
-        self.site_at(sensor, t_ns, site, 1)
-        for i in range(k):
-            locate(<const double *>cnp.PyArray_DATA(plots) + 3 * i, site, self.work.enu,
-                   <double *>cnp.PyArray_DATA(out) + 3 * i, jacobian)
-        return out
 
     def copy(self):
         """Another bank with the same contents."""

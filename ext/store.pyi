@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 _Floats = npt.NDArray[np.float64]
+_Ints = npt.NDArray[np.int32]
 
 class Store:
     @property
@@ -28,5 +29,17 @@ class Store:
         bias_sigma: Sequence[float] | _Floats,
     ) -> None: ...
     def drop(self, slot: int) -> None: ...
+    def reach(self, t_ns: int, positions: _Floats, sigma_position_m: _Floats) -> tuple[_Ints, _Ints]: ...
+    def covered(
+        self,
+        sensor: int,
+        t_ns: int,
+        azimuth_center: float,
+        azimuth_width: float,
+        elevation_min: float,
+        elevation_max: float,
+        range_max: float,
+    ) -> tuple[_Ints, _Floats]: ...
+    def positions(self, z: _Floats, sensor: int, t_ns: int) -> _Floats: ...
     def checkpoint(self) -> object: ...
     def restore(self, saved: object) -> None: ...

@@ -165,9 +165,9 @@ MODEL_SETS = {"missiles": MISSILES, "air": AIR, "mixed": MIXED}
 
 
 def alone(mode: int) -> tuple[float, float, float | None]:
-    """Noise q, ballistic coefficient and turn of one of `sharing.messages.MODES` by position and velocity alone.
+    """Noise q, ballistic coefficient and turn of one of `sharing.messages.MODES`, the same in every set.
 
-    The same in every set. Of a burn a picture does not say the thrust: it goes on as a manoeuvre.
+    By position and velocity alone. Of a burn a picture does not say the thrust: it goes on as a manoeuvre.
     """
     mode = MANOEUVRE if mode == POWERED else mode
     models = next(m for m in MODEL_SETS.values() if mode in m.modes)
@@ -250,7 +250,7 @@ class FilterBank(Protocol):
         """States (n, 6), covariances (n, 6, 6) and model probabilities (n, K) at `t_ns`; changes nothing."""
 
     def modes_at(self, slots: Slots, t_ns: int) -> tuple[Floats, Floats, Floats]:
-        """Every model's state (n, K, 9) and covariance (n, K, 9, 9), and their probabilities (n, K), at `t_ns`.
+        """Every model's state (n, K, 9), covariance (n, K, 9, 9) and probability (n, K) at `t_ns`.
 
         From component 6 on: thrust (3, m/s²) or ln β over its nominal value; zero beyond a model's own.
         Changes nothing.

@@ -5,13 +5,12 @@ It shares no code with `ext`: motion, measurement and their derivatives stand he
 steps are filterpy's (==2.0.0). The two agree to rounding, not to the byte.
 
 - A mode is an extended Kalman filter over the state (6: ECEF position m, velocity m/s) and its m extra
-  components (thrust, ln β), augmented with the biases (range m, azimuth rad, elevation rad) of the sensors that
-  the track has met. After every scalar
-  update the bias estimate and its covariance are reset to the prior, their cross-covariance with the state is
-  kept: that is the Schmidt consider filter.
-- Modes of unequal dimension are mixed here, each padded to the other's with the prior, because filterpy's
-  `IMMEstimator` wants equal ones (tests/conformance holds the compiled bank against it). Mode weights are updated
-  in logarithms, because filterpy's likelihoods clamp at 2.2e-308.
+  components (thrust, ln β), augmented with the biases (range m, azimuth rad, elevation rad) of the sensors
+  that the track has met. After every scalar update the bias estimate and its covariance are reset to the
+  prior, their cross-covariance with the state is kept: that is the Schmidt consider filter.
+- Modes of unequal dimension are mixed here, each padded to the other's with the prior: filterpy's
+  `IMMEstimator` wants equal ones (tests/conformance holds the compiled bank against it). Mode weights are
+  updated in logarithms, because filterpy's likelihoods clamp at 2.2e-308.
 - Interface, units, orders and meanings are those of `ext.bank.TrackBank`; see there.
 """
 
@@ -28,6 +27,7 @@ from filterpy.kalman import ExtendedKalmanFilter
 from scipy.special import logsumexp
 
 from fusion.reference.motion import BURNT_OUT_S, NO_THRUST_MPS2, Motion, height_m
+from fusion.reference.place import Place, wrap
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -36,61 +36,6 @@ LONGEST_STEP_S = 5.0
 A_MAX_MPS2 = 100.0
 THIN_AIR_M = 110_000.0
 """Above this height a bank's `thin_rates` hold."""
-VAGUE = 0.01
-"""A state whose position is vaguer than this part of the range is not what a plot is linearised at."""
-
-
-def wrap(angle: float) -> float:
-    """An angle brought into [-π, π]."""
-    return float((angle + np.pi) % (2 * np.pi) - np.pi)
-
-
-@dataclass
-class Place:
-    """A sensor: where it is from `t_ns` on, and the prior variances of its biases."""
-
-    t_ns: int
-    position: Floats
-    velocity: Floats
-    enu: Floats
-    bias: Floats
-
-    def at(self, t_ns: int) -> Floats:
-        """ECEF position at t_ns."""
-        return self.position + self.velocity * ((t_ns - self.t_ns) / 1e9)
-
-    def measure(self, r: Floats, t_ns: int) -> tuple[Floats, Floats]:
-        """Range, azimuth, elevation (3) of an ECEF position, and their derivative (3, 3) by it."""
-        e, n, u = self.enu @ (r - self.at(t_ns))
-        g = max(float(np.hypot(e, n)), 1.0)
-        d = float(np.hypot(g, u))
-        by_elevation = np.array([-e * u / g, -n * u / g, g]) / d**2
-        local = np.array([[e / d, n / d, u / d], [n / g**2, -e / g**2, 0], by_elevation])
-        return np.array([d, np.arctan2(e, n), np.arctan2(u, g)]), local @ self.enu
-
-    def linearise(
-        self, r: Floats, sigma_m: float, z: Floats, sigma: Floats, t_ns: int
-    ) -> tuple[Floats, Floats]:
-        """Innovation (3) of a plot, and the rows (3, 3), for a position r known to `sigma_m`.
-
-        Linearised at r, or, where that is vague, at the plot; what it does not measure is taken from r.
-        """
-        h, jacobian = self.measure(r, t_ns)
-        pivot = r
-        if sigma_m > VAGUE * h[0]:
-            pivot = self.locate(np.where(np.isfinite(sigma), z, h), t_ns)[0]
-            h, jacobian = self.measure(pivot, t_ns)
-        nu = z - h
-        nu[1] = wrap(nu[1])
-        return nu - jacobian @ (r - pivot), jacobian
-
-    def locate(self, z: Floats, t_ns: int) -> tuple[Floats, Floats]:
-        """ECEF position of a plot (3), and its derivative (3, 3) by range, azimuth, elevation."""
-        (sa, se), (ca, ce) = np.sin(z[1:]), np.cos(z[1:])
-        line = np.array([ce * sa, ce * ca, se])
-        turned, raised = z[0] * np.array([ce * ca, -ce * sa, 0]), z[0] * np.array([-se * sa, -se * ca, ce])
-        local = np.array([line, turned, raised]).T
-        return self.at(t_ns) + z[0] * line @ self.enu, self.enu.T @ local
 
 
 class Mode(ExtendedKalmanFilter):
@@ -200,7 +145,8 @@ class Track:
         for j, mode in enumerate(self.modes):
             sources = [other.padded(mode) for other in self.modes]
             x = sum(w * s for w, (s, _) in zip(weights[:, j], sources, strict=True))
-            p = sum(w * (c + np.outer(s - x, s - x)) for w, (s, c) in zip(weights[:, j], sources, strict=True))
+            spread = [c + np.outer(s - x, s - x) for s, c in sources]
+            p = sum(w * c for w, c in zip(weights[:, j], spread, strict=True))
             starts.append((np.asarray(x), np.asarray(p)))
         for mode, (x, p) in zip(self.modes, starts, strict=True):
             mode.x, mode.P = x, p

@@ -20,8 +20,8 @@ LOG_DENSITY = np.polynomial.Polynomial(
 )  # fmt: skip
 """ln ρ (kg/m³) by the height in 100 km: US Standard Atmosphere 1976 within 3.1 % up to 150 km."""
 KNOWN, NO_THRUST_MPS2, BURNT_OUT_S = 12.0, 5.0, 2.0
-"""Thrust: the trace of its covariance, in prior variances, up to which it grows; what counts as none, and how soon
-a mode without any loses half of its probability."""
+"""Thrust: the trace of its covariance, in prior variances, up to which it grows; what counts as none, and how
+soon a mode without any loses half of its probability."""
 LEVEL_M, LEVEL_S = 8_000.0, 500.0
 """The height that level flight tends to, and how soon."""
 
@@ -119,8 +119,9 @@ def derivative(x: Floats, h: float, inverse_beta: float) -> Floats:
 class Motion:
     """What a mode assumes: noise q (m²/s³), drag 1/β (m²/kg) and its noise, or an aircraft's turn (rad/s).
 
-    And what it estimates beside position and velocity: ``thrust`` (3), ``beta`` (1: ln β over its nominal value)
-    or nothing, with the standard deviation at the start, the random walk's spectral density, and growth (1/s).
+    And what it estimates beside position and velocity: ``thrust`` (3), ``beta`` (1: ln β over its nominal
+    value) or nothing, with the standard deviation at the start, the random walk's spectral density, and
+    growth (1/s).
     """
 
     q: float
@@ -158,7 +159,7 @@ class Motion:
         return 1 + u + u * u / 2
 
     def sensitivity(self, middle: Floats, e: Floats, half: float, h: float) -> Floats:
-        """By what position and velocity (6, m) move with the extra components in a step; `self` is `at(e)`."""
+        """By what position and velocity (6, m) move with the extra components in a step."""
         if self.estimates == "thrust":
             factors = [h * h / 6 * (1 + 2 * half), h / 6 * (1 + 4 * half + half**2)]
             return np.kron(np.array([factors]).T, np.eye(3))

@@ -68,8 +68,8 @@ def extra(beta, estimates, prior_sigma, growth=None) -> TrackBank:
     )
 
 
-def seen_by_one(bank: TrackBank, truths: np.ndarray, z: np.ndarray, sigma: np.ndarray) -> None:
-    """A scan a second of one radar at the place of the first truth, less 300 km, without noise."""
+def seen_by_one(bank: TrackBank, z: np.ndarray, sigma: np.ndarray) -> None:
+    """A scan a second of one radar."""
     slot = np.zeros(1, np.int32)
     for t, plot in enumerate(z[1:], 1):
         bank.predict(slot, t * S)
@@ -77,11 +77,12 @@ def seen_by_one(bank: TrackBank, truths: np.ndarray, z: np.ndarray, sigma: np.nd
 
 
 def plots_of(truths: np.ndarray, bank: TrackBank) -> np.ndarray:
-    """Exact plots (n, 3) of states by a radar 300 km below the first one's foot, which the bank is told of."""
+    """Exact plots (n, 3) of states by a radar 300 km away, which the bank is told of."""
     up = truths[0, :3] / np.linalg.norm(truths[0, :3])
     east = np.cross([0, 0, 1], up)
     east /= np.linalg.norm(east)
-    radar = Radar(6.371e6 * up - 3e5 * east, np.zeros(3), np.array([east, np.cross(up, east), up]), np.zeros(3))
+    enu = np.array([east, np.cross(up, east), up])
+    radar = Radar(6.371e6 * up - 3e5 * east, np.zeros(3), enu, np.zeros(3))
     radar.place(bank)
     return np.array([radar.measure(x[:3], 0.0) for x in truths])
 
@@ -98,7 +99,7 @@ def test_thrust_is_found_with_its_direction_and_its_growth() -> None:
     truth = np.array(truth)[::2]
     z, sigma = plots_of(truth, bank), np.array([5.0, 1e-5, 1e-5])
     bank.start(0, 0, z[0], sigma, 0, 2500.0)
-    seen_by_one(bank, truth, z, sigma)
+    seen_by_one(bank, z, sigma)
     x, p, _ = bank.modes_at(np.zeros(1, np.int32), 20 * S)
     want = thrust * np.exp(20 / 60)
     assert np.linalg.norm(x[0, 0, 6:] - want) < 0.05 * np.linalg.norm(want)
@@ -115,7 +116,7 @@ def test_the_ballistic_coefficient_is_found() -> None:
         truth.append(motion.step(truth[-1][None], np.array([1 / 2000.0]), 1.0)[0][0])
     z, sigma = plots_of(np.array(truth), bank), np.array([5.0, 1e-5, 1e-5])
     bank.start(0, 0, z[0], sigma, 0, 2500.0)
-    seen_by_one(bank, np.array(truth), z, sigma)
+    seen_by_one(bank, z, sigma)
     x, p, _ = bank.modes_at(np.zeros(1, np.int32), 25 * S)
     assert 5000.0 * np.exp(x[0, 0, 6]) == pytest.approx(2000.0, rel=0.05)
     assert np.sqrt(p[0, 0, 6, 6]) < 0.1
@@ -143,7 +144,7 @@ def test_a_burn_that_begins_anew_knows_nothing_of_the_last_one() -> None:
         truth.append(x + np.concatenate([12.5 * up, 25.0 * up]) * (t < 20))
     z, sigma = plots_of(np.array(truth), bank), np.array([5.0, 1e-5, 1e-5])
     bank.start(0, 0, z[0], sigma, 0, 2500.0)
-    seen_by_one(bank, np.array(truth)[:21], z[:21], sigma)
+    seen_by_one(bank, z[:21], sigma)
     slot = np.zeros(1, np.int32)
     x, _, mu = bank.modes_at(slot, 20 * S)
     assert mu[0, 0] > 0.9 and x[0, 0, 6:] @ up == pytest.approx(25.0, abs=3.0)
