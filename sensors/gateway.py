@@ -39,6 +39,8 @@ TURNS = 1.5
 """A scan without a north mark ends after so many turns."""
 MAX_WAITING_PLOTS = 10_000
 """Of one radar's scan: what a message holds."""
+SHUFFLED_NS = 5 * S
+"""A report may be so much older than those that came before it: a radar's first site holds from then on."""
 RANGE_MAX_KM = 474.0
 """As far as CAT048 can say: 256 NM."""
 
@@ -235,6 +237,7 @@ class _Radar:
     def _messages(self, plots: Plots, looks: Sequence[Look], scan_of: Ints, now_ns: int) -> Iterator[Given]:
         quality = Quality.of(plots, ALL_ROUND, self._period_ns / S, self._assumed)
         first_ns = min(looks[0].start_ns, int(plots.t_ns.min(initial=now_ns)))
+        first_ns -= SHUFFLED_NS if self._site_ns is None else 0
         if self._site_ns is None or first_ns - self._site_ns >= SITE_EVERY_NS:
             if self._site_ns is None and not self._sure:
                 note("emulator", f"{self._line.sensor}: its place is not known: NOTIONAL {self._place[:2]}")

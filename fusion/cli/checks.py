@@ -35,7 +35,8 @@ def check() -> None:
     """What is wrong with files, one line each; exit 1 if anything is.
 
     F: configurations, scenarios, policies, sensors, threats, regions, daemon configurations, recordings,
-    CSVs of plots, files with one wire frame; CSVs of published flight times or tests, which are judged.
+    CSVs and captures of plots, files with one wire frame; CSVs of published flight times or tests, which are
+    judged.
     A file that is called like a command is given as ./launch. --json: one document.
     """
 

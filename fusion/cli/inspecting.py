@@ -47,7 +47,9 @@ def inspect(path: Path) -> Report:
     try:
         look = _looker(path)
         if look is None:
-            raise SettingsError("is neither a configuration, a recording, a known CSV nor a wire frame")
+            raise SettingsError(
+                "is neither a configuration, a recording, a capture, a known CSV nor a wire frame"
+            )
         look(path, report)
     except OSError as error:
         report.problems.append(f"cannot be read: {(error.strerror or str(error)).lower()}")
@@ -80,6 +82,10 @@ def _looker(path: Path) -> Callable[[Path, Report], None] | None:
         head = stream.read(65)
     if path.suffix == ".mcap" or head.startswith(RECORDING_HEAD):
         return _recording
+    from sensors.readers.capture import is_capture
+
+    if is_capture(head):
+        return _capture
     return _frame if b"\0" in head or path.suffix == ".bin" else None
 
 
@@ -261,6 +267,15 @@ def _frame(path: Path, report: Report) -> None:
     times = getattr(message, "t_valid_ns", None)
     rows = "" if times is None or isinstance(times, int) else f", {len(times)} rows"
     report.summary = f"{what} on {topic} from {message.originator}, {len(frame)} bytes{rows}"
+
+
+def _capture(path: Path, report: Report) -> None:
+    from sensors.readers.radars import read_asterix
+
+    report.kind = "capture of radars"
+    feed = read_asterix(path)
+    plots, duplicates = feed.report["plots"], feed.report["duplicates"]
+    report.summary = f"{plots} plots of {len(feed.report['sensors'])} radars, {duplicates} duplicates"
 
 
 # ------------------------------------------------------------------------------------------------ CSVs

@@ -147,8 +147,11 @@ def replay(
     if as_json:
         print_json(answer)
         return
-    metrics = {n: s.metrics for n, s in arm.scores.items()}
-    show(arm_table(f"{session.name}, {nation}, {arrangement.name}", metrics))
+    if arm.scores:
+        metrics = {n: s.metrics for n, s in arm.scores.items()}
+        show(arm_table(f"{session.name}, {nation}, {arrangement.name}", metrics))
+    else:
+        click.echo(f"{session.name}, {nation}, {arrangement.name}: no truth to score against")
     counts = f"{answer['events']} events, {answer['refused']} refused"
     click.echo(f"picture {result.picture_sha256[:16]}, {counts}")
 

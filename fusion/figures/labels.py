@@ -1,7 +1,8 @@
 """Direct labels that do not overlap: each is put where it hides least, around its own point.
 
-Candidates stand in eight directions at a few distances. The first label gets the best place, so the most
-important ones come first; a label without a free place is left out unless it must be there.
+Candidates stand in eight directions at a few distances; a label that stands off gets a line to its point. The
+first label gets the best place, so the most important ones come first; a label without a free place is left
+out unless it must be there.
 """
 
 from collections.abc import Sequence
@@ -16,11 +17,17 @@ from fusion.figures.style import DPI, INK, SMALL
 
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 _DISTANCES_PT = (5.0, 10.0, 17.0, 27.0, 40.0)
-_LOOSE_PT = 20.0
-"""Only labels that must be there stand farther off than this."""
+_LED_PT = 15.0
+"""A label that stands farther off than this has a line to its point."""
+_MISLEADING = 40.0
+"""Price of a place that is nearer to another label's point than to its own."""
 _PIXELS = DPI / 72.0
 _PADDING = 3.0
 _EVERY_PIXELS = 4.0
+
+
+Spot = tuple[float, float, float, float]
+"""Left, bottom, right and top of a place, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ def place(axes: Axes, labels: Sequence[Label], avoid: Sequence[Array] = ()) -> l
     own = [(label.x, label.y) for label in labels]
     lines = [_dense(axes.transData.transform(line)) for line in avoid if len(line)]
     dots = np.concatenate([axes.transData.transform(np.reshape(own, (-1, 2))), *lines])
-    taken: list[tuple[float, float, float, float]] = []
+    taken: list[Spot] = []
     left_out = []
     for number, label in enumerate(labels):
         if not frame.contains(*dots[number]):
@@ -58,23 +65,39 @@ def place(axes: Axes, labels: Sequence[Label], avoid: Sequence[Array] = ()) -> l
         )  # fmt: skip
         extent = text.get_window_extent(renderer)
         best = None
-        for distance in (d for d in _DISTANCES_PT if label.must or d < _LOOSE_PT):
+        for distance in _DISTANCES_PT:
             for across, up in _DIRECTIONS:
                 dx, dy = _corner(across, up, distance * _PIXELS, extent.width, extent.height)
                 x, y = dots[number][0] + dx, dots[number][1] + dy
                 spot = (x, y, x + extent.width, y + extent.height)
-                price = _price(spot, taken, dots, np.asarray(frame.extents)) + 0.1 * distance
+                price = _price(spot, taken, dots, np.asarray(frame.extents)) + 0.5 * distance
+                price += _MISLEADING * _misleads(spot, dots[: len(labels)], number)
                 if best is None or price < best[0]:
-                    best = (price, spot, dx, dy)
+                    best = (price, spot, (dx, dy), distance)
         assert best is not None
-        price, spot, dx, dy = best
+        price, spot, offset, distance = best
         if price >= 1000.0 and not label.must:
             text.remove()
             left_out.append(label.text)
             continue
         taken.append(spot)
-        text.set_position((dx / _PIXELS, dy / _PIXELS))
+        text.set_position((offset[0] / _PIXELS, offset[1] / _PIXELS))
+        if distance > _LED_PT:
+            _lead(axes, dots[number], spot, label.colour)
     return left_out
+
+
+def _lead(axes: Axes, dot: Array, spot: Spot, colour: str) -> None:
+    """A thin line from a point to the nearest edge of its label."""
+    edge = np.clip(dot, spot[:2], spot[2:])
+    ends = axes.transData.inverted().transform([dot, edge])
+    axes.plot(*ends.T, color=colour, linewidth=0.5, zorder=8)
+
+
+def _misleads(spot: Spot, points: Array, own: int) -> bool:
+    """Whether a place is nearer to another label's point than to its own."""
+    away = np.hypot(*(points - np.clip(points, spot[:2], spot[2:])).T)
+    return bool(away.min() < away[own])
 
 
 def _dense(line: Array) -> Array:
@@ -93,8 +116,8 @@ def _corner(across: int, up: int, away: float, width: float, height: float) -> t
 
 
 def _price(
-    spot: tuple[float, float, float, float],
-    taken: Sequence[tuple[float, float, float, float]],
+    spot: Spot,
+    taken: Sequence[Spot],
     dots: Array,
     frame: Array,
 ) -> float:

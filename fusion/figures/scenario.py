@@ -28,8 +28,12 @@ LONGEST_S, QUIET_S = 7200, 3600
 """With and without a launch, this much is shown at most; the figure says when the scenario goes on."""
 _LINE = 185
 """Characters of a footnote's line."""
-_LOW_KM = 50.0
-"""What flies lower than this decides a map without launches."""
+_NOTE_IN, _NOTE_LINE_IN = 0.55, 0.15
+"""Below the strips: the time axis, and each line of the footnote."""
+_WIDE = 0.15
+"""Margin of a map without launches: false plots stand around the radars."""
+_FLAG, _FLAG_WIDE = 0.09, 0.11
+"""Height of a flag's text, and how wide it is at most, as parts of the axes."""
 FEW = 8
 """Up to this many launch sites are named."""
 _TOP_IN, _MAP_WIDTH_IN, _TIME_IN = 0.85, 7.4, 1.75
@@ -110,7 +114,9 @@ def draw(story: Story) -> Figure:
     map_high_in = map_in * (view.top_km - view.bottom_km) / (view.right_km - view.left_km)
     strips_in = max(len(shown), 1) * strips.ROW_IN
     time_in = _TIME_IN if story.ways else 0.0
-    height_in = _TOP_IN + map_high_in + 0.6 + time_in + 0.1 + strips_in + 0.85
+    note = _footnote(story, [s.sensor for s in unseen])
+    note_in = _NOTE_IN + _NOTE_LINE_IN * (note.count("\n") + 1)
+    height_in = _TOP_IN + map_high_in + 0.6 + time_in + 0.1 + strips_in + note_in
     with look():
         figure = sheet(height_in, scenario.title, _caption(story))
         _map(style.box(figure, 0.25, _TOP_IN, map_in, map_high_in), view, story)
@@ -129,7 +135,7 @@ def draw(story: Story) -> Figure:
         strips.draw(lines, shown)
         style.quiet(lines, "bottom")
         lines.set_xlabel("minutes after the first liftoff" if beside else "minutes", color=SOFT)
-        _footnote(figure, story, [s.sensor for s in unseen])
+        figure.text(0.02, 0.12 / height_in, note, size=SMALL, color=SOFT, va="bottom")
     return figure
 
 
@@ -137,7 +143,7 @@ def _caption(story: Story) -> str:
     scenario = story.scenario
     counted = [w for w in story.ways if w.group == OBJECT]
     if not counted:
-        return f"{scenario.shows[:1].upper()}{scenario.shows[1:]}."
+        return f"What it shows: {scenario.shows}."
     parts = len([t for t in scenario.truth if not t.counts])
     also = f" and {parts} other{'' if parts == 1 else 's'}" if parts else ""
     objects = f"{len(counted)} object{'' if len(counted) == 1 else 's'}{also}"
@@ -154,13 +160,13 @@ def _limits(axes: Axes, story: Story) -> None:
 def _view(story: Story, unseen: set[str], map_in: float) -> View:
     """A view of the ways and of the radars that have something to see, as high as these ask for."""
     flown = [w for w in story.ways if w.group == OBJECT]
-    flown = flown or [w for w in story.ways if w.alt_km.max() < _LOW_KM]
     sensors = [s for s in story.scenario.sensors if isinstance(s, Radar) and s.id not in unseen]
     lat = [*(s.lat_deg for s in sensors), *(v for w in flown for v in w.lat_deg)] or [38.0]
     lon = [*(s.lon_deg for s in sensors), *(v for w in flown for v in w.lon_deg)] or [132.0]
     x, y = around(lat, lon, 1.0).project(lat, lon)
     natural = map_in * float(np.ptp(y)) / max(float(np.ptp(x)), 1.0)
-    return around(lat, lon, map_in / float(np.clip(natural, *_MAP_HEIGHTS_IN)))
+    shape = map_in / float(np.clip(natural, *_MAP_HEIGHTS_IN))
+    return around(lat, lon, shape) if flown else around(lat, lon, shape, _WIDE)
 
 
 def _map(axes: Axes, view: View, story: Story) -> None:
@@ -347,7 +353,7 @@ def _heights(axes: Axes, story: Story) -> None:
     objects = [w for w in story.ways if w.group == OBJECT]
     if objects:
         axes.set_ylim(0, 1.15 * max(float(w.alt_km.max()) for w in story.ways if w.group != BACKGROUND))
-        _first_seen(axes, story)
+        _first_seen(axes, story, objects)
     else:  # airliners and satellites
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
@@ -371,13 +377,20 @@ def first_seen(story: Story) -> list[tuple[float, str, Way]]:
     return sorted(firsts, key=lambda first: first[:2])
 
 
-def _first_seen(axes: Axes, story: Story) -> None:
+def _first_seen(axes: Axes, story: Story, objects: Sequence[Way]) -> None:
     """A flag on the way where each nation first sees an object; the earliest flies highest."""
-    high = axes.get_ylim()[1]
+    flags = first_seen(story)
     left, right = axes.get_xlim()
-    for number, (t_s, nation, way) in enumerate(first_seen(story)):
+    # Headroom: no way passes through a flag's text.
+    high = axes.get_ylim()[1]
+    for number, (t_s, _, _) in enumerate(flags):
+        beside = np.abs(np.concatenate([w.t_s for w in objects]) - t_s) / 60 < _FLAG_WIDE * (right - left)
+        tall = float(np.concatenate([w.alt_km for w in objects])[beside].max())
+        high = max(high, tall / (0.96 - _FLAG * (number + 1)))
+    axes.set_ylim(0, high)
+    for number, (t_s, nation, way) in enumerate(flags):
         at, height = t_s / 60, float(np.interp(t_s, way.t_s, way.alt_km))
-        top = max(high * (0.98 - 0.09 * number), height)
+        top = high * (0.98 - _FLAG * number)
         late = at > left + 0.8 * (right - left)
         axes.plot([at, at], [height, top], color=NATION[nation], linewidth=0.6, zorder=5)
         axes.plot([at], [height], "o", color=NATION[nation], markersize=4, zorder=6)
@@ -388,7 +401,7 @@ def _first_seen(axes: Axes, story: Story) -> None:
         )  # fmt: skip
 
 
-def _footnote(figure: Figure, story: Story, unseen: Sequence[str]) -> None:
+def _footnote(story: Story, unseen: Sequence[str]) -> str:
     """What the strips mean, who is never in view, what is left out."""
     counted = any(w.group == OBJECT for w in story.ways)
     text = (
@@ -410,12 +423,4 @@ def _footnote(figure: Figure, story: Story, unseen: Sequence[str]) -> None:
         lines[0] += f" The first {minutes} minutes are shown."
     if unseen:
         lines.append("Never in view: " + ", ".join(unseen) + ".")
-    height_in = figure.get_size_inches()[1]
-    figure.text(
-        0.02,
-        0.12 / height_in,
-        "\n".join(textwrap.fill(line, _LINE) for line in lines),
-        size=SMALL,
-        color=SOFT,
-        va="bottom",
-    )
+    return "\n".join(textwrap.fill(line, _LINE) for line in lines)

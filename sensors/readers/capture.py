@@ -33,6 +33,10 @@ VLAN: Final = (0x8100, 0x88A8, 0x9100)
 IPV4, IPV6, UDP = 0x0800, 0x86DD, 17
 
 
+BROKEN: Final = ("file broken", "file cut")
+"""Causes for which the rest of a file is passed over."""
+
+
 class Payload(NamedTuple):
     """The content of one UDP packet; `t_ns` is its capture in Unix time, None in a raw file."""
 
@@ -42,6 +46,11 @@ class Payload(NamedTuple):
 
 class Broken(ValueError):
     """A packet or file that is not what it should be; its text is the cause that is counted."""
+
+
+def is_capture(head: bytes) -> bool:
+    """Whether a file that begins so is a capture."""
+    return head[:4] in CLASSIC or head.startswith(SECTION)
 
 
 def payloads(path: Path | str, counters: Counter[str]) -> Iterator[Payload]:

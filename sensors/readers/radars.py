@@ -27,7 +27,7 @@ from pymap3d import ecef2enu
 
 from sensors import geodesy
 from sensors.readers.asterix import DAY_S, TRUNCATED_S, Decoder, Fix, Mark, Plot, Source
-from sensors.readers.capture import payloads
+from sensors.readers.capture import BROKEN, payloads
 from sensors.readers.plots import DEFAULT_SCAN_S, SENSORS_OF_A_NATION
 from sensors.readers.recorded import (
     Assumed,
@@ -170,6 +170,7 @@ def read_asterix(
         notes += _notes(name, sensors[name])
     if skipped:
         notes.append(f"{skipped} system tracks (CAT062) left out: --system-tracks takes them in")
+    notes += [f"{cause}: what follows is lost" for cause in BROKEN if decoder.counters[cause]]
     ends = [g.message.t_sent_ns for g in given]
     return RecordedFeed(
         Path(path).stem,

@@ -78,6 +78,11 @@ async def test_datagrams_reach_the_node(hub_of, free_port, settings, recorded):
         f"radar-25-{sic}" for sic in (11, 12, 13, 14, 201, 204, 205)
     }
     assert all(m.originator == "KOR" for m in got)
+    stands_ns = {}
+    for site in received(Site):
+        stands_ns.setdefault(site.sensor, site.t_valid_ns)
+    # Radar 25/12 reports plots from before its north mark after it.
+    assert all(stands_ns[m.sensor] <= m.t_valid_ns.min() for m in received(Detections | Polar))
     assert all(m.t_valid_ns[-1] <= m.t_sent_ns for m in received(Detections | Polar))
 
 

@@ -95,6 +95,13 @@ def test_recordings_are_counted_and_cuts_told(sharedsky, recorded, tmp_path):
     assert code == 1 and "is cut" in out
 
 
+def test_captures_are_counted(sharedsky, data_dir):
+    pytest.importorskip("asterix.base", reason="libasterix is not installed")
+    code, out, _ = sharedsky("check", data_dir / "asterix" / "cat_034_048.pcap")
+    assert code == 0
+    assert ": ok: capture of radars: 64 plots of 7 radars, 64 duplicates" in out
+
+
 def test_refused_frames_are_named_and_counted(sharedsky, tmp_path):
     path = tmp_path / "bad.mcap"
     with Recorder(path, {}) as recorder:

@@ -178,6 +178,34 @@ def test_labels_do_not_overlap() -> None:
     assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
 
 
+def test_a_label_stands_nearer_to_its_own_point_than_to_another() -> None:
+    with style.look():
+        figure = style.sheet(5.0, "a title", "a caption")
+        axes = style.box(figure, 0.5, 0.9, 11.0, 3.6)
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        points = np.array([[0.5, 0.5], [0.505, 0.5], [0.5, 0.53], [0.505, 0.53]])
+        place(axes, [Label(*p, f"label-{k}") for k, p in enumerate(points)])
+    dots = axes.transData.transform(points)
+    for k, text in enumerate(axes.texts):
+        box = text.get_window_extent().extents
+        away = np.hypot(*(dots - np.clip(dots, box[:2], box[2:])).T)
+        assert away[k] == away.min()
+
+
+def test_no_way_passes_through_a_flag(story: scenarios.Story) -> None:
+    """What stands beside its flag: `JPN first, 72 s` of 001 comes while the missile climbs."""
+    figure = scenarios.draw(story)
+    flags = [t for axes in figure.axes for t in axes.texts if " first, " in t.get_text()]
+    assert len(flags) == 3
+    for flag in flags:
+        box, axes = flag.get_window_extent(), flag.axes
+        assert axes is not None
+        for flown in story.ways:
+            x, y = axes.transData.transform(np.stack([flown.t_s / 60, flown.alt_km], axis=1)).T
+            beside = (x > box.x0) & (x < box.x1)
+            assert not ((y[beside] > box.y0) & (y[beside] < box.y1)).any()
+
+
 def test_figures_are_the_same_bytes_again(story: scenarios.Story, tmp_path: Path) -> None:
     for name in ("a.png", "b.png", "a.svg", "b.svg"):
         style.save(scenarios.draw(story), tmp_path / name)

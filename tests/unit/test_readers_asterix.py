@@ -132,6 +132,13 @@ def test_a_north_mark_says_where_the_radar_stands_and_how_fast_it_turns(capture)
     assert about["JPN/radar-25-13"]["place_from"] == "made up"
 
 
+def test_a_cut_capture_is_said_to_be_cut(capture, tmp_path):
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(capture.read_bytes()[:3000])
+    assert "file cut: what follows is lost" in read_asterix(cut).notes
+    assert not any("lost" in note for note in read_asterix(capture).notes)
+
+
 def test_a_part_of_a_turn_claims_only_what_it_saw(capture):
     feed = read_asterix(capture)
     for scan in (item.message for item in feed.items if isinstance(item.message, Scan)):

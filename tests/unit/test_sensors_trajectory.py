@@ -6,6 +6,7 @@ import math
 import msgspec
 import numpy as np
 import pytest
+from pymap3d import ecef2geodetic
 from scipy.integrate import solve_ivp
 
 from sensors import atmosphere, geodesy, vacuum
@@ -97,6 +98,26 @@ def test_an_independent_integration_in_an_inertial_frame_agrees_to_a_metre(airle
 
     other = solve_ivp(slope, (start, end), first, "LSODA", rtol=1e-12, atol=1e-6)
     ours = to_inertial(airless.state([end]), np.array([end]))[0]
+    assert np.linalg.norm(other.y[:3, -1] - ours[:3]) < 1.0
+
+
+def test_an_independent_integration_through_the_air_agrees_to_a_metre():
+    # Coast and re-entry, the air carried along by the rotating Earth; heights by another library.
+    threat = load_threat("hwasong12")
+    flight = fly(threat, LOFTED[0], solve(threat, *LOFTED).programme)
+    start, end = flight.burnout_s, flight.impact_s
+    first = to_inertial(flight.state([start]), np.array([start]))[0]
+
+    def slope(t, y):
+        c, s = math.cos(ROTATION_RADPS * t), math.sin(ROTATION_RADPS * t)
+        height = float(ecef2geodetic(c * y[0] + s * y[1], c * y[1] - s * y[0], y[2])[2])
+        wind = y[3:] - np.cross([0.0, 0.0, ROTATION_RADPS], y[:3])
+        drag = 0.5 * atmosphere.standard().at(height)[0] / threat.reentry_beta_kg_m2 * np.linalg.norm(wind)
+        return [*y[3:], *(numerical_gravity(y[:3]) - drag * wind)]
+
+    other = solve_ivp(slope, (start, end), first, "LSODA", rtol=1e-10, atol=1e-5)
+    ours = to_inertial(flight.state([end]), np.array([end]))[0]
+    assert end - start > 1600.0 and np.linalg.norm(flight.state([end])[0, 3:]) < 2500.0
     assert np.linalg.norm(other.y[:3, -1] - ours[:3]) < 1.0
 
 
