@@ -1,6 +1,6 @@
 """A biased pair of radars: are the biases found as well as said, and as well as anybody could?
 
-The quick test runs on every change with a fixed seed; the slow one is the claim of docs/decisions/sensor-bias.md.
+The quick test runs on every change with a fixed seed; the slow one is the claim of the documentation.
 """
 
 import numpy as np
