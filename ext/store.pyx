@@ -236,6 +236,34 @@ cdef class Store:
         self.site_times[sensor] = t_ns
         self.n_sensors = max(self.n_sensors, sensor + 1)
 
+    def restate_bias(self, int sensor, bias_sigma):
+        """A sensor's biases have become better known: `bias_sigma` (3) is what is left of them from now on.
+
+        Its plots have to come with the estimated biases taken off. What is left is the error of an estimate,
+        which does not depend on the estimate: of a bias b with the old variance B, E[b b'ᵀ] = B', the new one.
+        Hence C = E[e bᵀ] becomes E[e b'ᵀ] = C B⁻¹ B' in all tracks that have used the sensor; their errors e
+        stay what they are.
+        """
+        cdef double sigma[3]
+        cdef double share[3]
+        cdef double *variance
+        cdef double *c
+        cdef int i, slot, size = 18 * self.n_modes
+        self.aim(sensor)
+        numbers(bias_sigma, 3, sigma, "bias_sigma")
+        variance = self.sites + sensor * 18 + 15
+        for i in range(3):
+            if not (0.0 <= sigma[i] and sigma[i] * sigma[i] <= variance[i] * (1.0 + 1e-12)):
+                raise ValueError(f"bias_sigma: {sigma[i]!r} is negative, or more than before")
+            share[i] = sigma[i] * sigma[i] / variance[i] if variance[i] > 0.0 else 1.0
+            variance[i] = sigma[i] * sigma[i]
+        for slot in range(self.used):
+            if self.living_[slot] and self.masks[slot] >> sensor & 1:
+                self.written[slot // 8] = 1
+                c = self.consider_of(slot, sensor)
+                for i in range(size):
+                    c[i * 8] *= share[i % 3]
+
     cdef int begin(self, int slot, int64_t t_ns, const double *x, const double *p) except -1:
         """Fills a free slot."""
         cdef int modes = self.n_modes

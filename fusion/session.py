@@ -22,40 +22,35 @@ from typing import NamedTuple
 
 from fusion.core.engine import Core, CoreConfig
 from fusion.core.events import Effect, Received, Renamed, Tick
-from fusion.core.filters import MODEL_SETS, FilterFactory, compiled
+from fusion.core.filters import FilterFactory, compiled
 from fusion.core.tracker import TrackerRules
 from fusion.core.warning import Region
 from sensors.scenario import Scenario, feed
 from sharing.messages import (
     RECIPIENTS,
+    Bias,
     Message,
     Picture,
+    Product,
     S,
     Truth,
     Warning,
     topic_of_feed,
-    topic_of_picture,
+    topic_of_product,
     topic_of_release,
-    topic_of_warning,
 )
 from sharing.policy import Policy
 from sharing.recording import Recorded, Recording
 from sharing.release import Release
 from sharing.wire import MAX_ROWS, decode, encode
 
-HORIZON_S = 30
-"""Seconds by which the settled picture follows, at least."""
-FEED_LAG_S = 11.0
-"""Taken for recordings that do not state theirs: the longest scan there was, and its transport."""
-MAX_TRACKS = 2048
-"""The same of trackers."""
-LONGEST_HORIZON_S = 100_000
-"""A day, the longest delay that an arrangement may have, and what lies around it."""
-REORDER_S = 120
-"""A recorded feed is put back into its order within this many seconds (the backfill ring holds 60)."""
+HORIZON_S = 30  # seconds by which the settled picture follows, at least
+FEED_LAG_S = 11.0  # of recordings that do not state theirs: the longest scan there was, and its transport
+MAX_TRACKS = 2048  # the same of trackers
+LONGEST_HORIZON_S = 100_000  # a day, the longest delay of an arrangement, and what lies around it
+REORDER_S = 120  # within these a recorded feed is put back into its order (the backfill ring holds 60)
 
-Regions = Mapping[str, tuple[Region, ...]]
-"""Regions that each recipient warns of."""
+Regions = Mapping[str, tuple[Region, ...]]  # that each recipient warns of
 
 
 class SessionError(ValueError):
@@ -115,8 +110,7 @@ class Session:
     items: Callable[[], Iterable[Item]]
     metadata: Mapping[str, str] = field(default_factory=dict)
     truncated: bool = False
-    sensors: tuple[str, ...] = ()
-    """Whose feeds there are, sorted: ``NATION/sensor``."""
+    sensors: tuple[str, ...] = ()  # whose feeds there are, sorted: ``NATION/sensor``
 
     @staticmethod
     def generate(scenario: Scenario, seed: int, policy: Policy) -> "Session":
@@ -250,8 +244,10 @@ def _check(metadata: Mapping[str, str]) -> None:
     """Raise SessionError for a nameless scenario, and for a lag, a horizon or trackers that cannot be."""
     if "scenario" not in metadata:
         raise SessionError("metadata 'scenario' is missing")
-    if metadata.get("models", "missiles") not in MODEL_SETS:
-        raise SessionError(f"metadata models = {metadata['models']!r}: one of {', '.join(MODEL_SETS)}")
+    try:
+        rules_of(metadata)
+    except ValueError as error:
+        raise SessionError(f"metadata {error}") from None
     if "max_tracks" in metadata and not 0 < _whole(metadata, "max_tracks") <= MAX_ROWS:
         raise SessionError(f"metadata max_tracks = {metadata['max_tracks']}: from 1 to {MAX_ROWS}")
     if "horizon_s" in metadata and not 0 < _whole(metadata, "horizon_s") <= LONGEST_HORIZON_S:
@@ -336,10 +332,10 @@ class Result:
     as_known: list[Picture] = field(default_factory=list)
     settled: list[Picture] = field(default_factory=list)
     warnings: list[Warning] = field(default_factory=list)
+    biases: list[Bias] = field(default_factory=list)
     renamed: list[Renamed] = field(default_factory=list)
     counters: Mapping[str, int] = field(default_factory=dict)
     picture_sha256: str = ""
-
 
 def run(
     session: Session,
@@ -385,8 +381,13 @@ def core_config(
         regions=tuple((regions or {}).get(nation, ())),
         horizon_s=horizon_s,
         max_tracks=int(metadata.get("max_tracks", MAX_TRACKS)),
-        tracker=TrackerRules.of(metadata.get("models", "missiles")),
+        tracker=rules_of(metadata),
     )
+
+
+def rules_of(metadata: Mapping[str, str]) -> TrackerRules:
+    """The rules of a session's trackers. ValueError for names that are not known."""
+    return TrackerRules.of(metadata.get("models", "missiles"), metadata.get("registration", "off"))
 
 
 class _Loop:
@@ -408,9 +409,8 @@ class _Loop:
         self._release = release
         self._progress = progress
         self._last_tick_ns = last_tick_ns
-        self._next_tick_ns = -(-session.t_start_ns // S) * S
+        self._next_tick_ns, self._pushed = -(-session.t_start_ns // S) * S, 0
         self._heap: list[tuple[int, str, bytes, int, str, str, Message, bytes | None]] = []
-        self._pushed = 0
 
     def push(self, t_ns: int, recipient: str, topic: str, message: Message, frame: bytes | None) -> None:
         """`message` reaches `recipient` at `t_ns`."""
@@ -450,8 +450,7 @@ class _Node:
 
     def __init__(self, config: CoreConfig, filters: FilterFactory, sink: Sink | None, keep: bool) -> None:
         self._core = Core(config, filters)
-        self._sink = sink
-        self._keep = keep
+        self._sink, self._keep = sink, keep
         self._result = Result(config.nation)
         self._digest = hashlib.sha256()
 
@@ -468,14 +467,19 @@ class _Node:
         self._result.renamed.extend(e for e in effects if isinstance(e, Renamed))
         for topic, message, frame in products(nation, effects):
             self._log(topic, t_ns, message, frame)
-            if isinstance(message, Warning):
+            if isinstance(message, Picture):
+                self._show(message, frame)
+            elif isinstance(message, Warning):
                 self._result.warnings.append(message)
-                continue
-            if message.picture == "settled":
-                self._digest.update(frame)
-            if self._keep:
-                kept = self._result.settled if message.picture == "settled" else self._result.as_known
-                kept.append(message)
+            else:
+                self._result.biases.append(message)
+
+    def _show(self, picture: Picture, frame: bytes) -> None:
+        settled = picture.picture == "settled"
+        if settled:
+            self._digest.update(frame)
+        if self._keep:
+            (self._result.settled if settled else self._result.as_known).append(picture)
 
     def finish(self) -> Result:
         """The result, complete."""
@@ -488,9 +492,9 @@ class _Node:
             self._sink(Entry(self._result.nation, topic, t_ns, message, frame))
 
 
-def products(nation: str, effects: Sequence[Effect]) -> Iterator[tuple[str, Picture | Warning, bytes]]:
-    """Topic, message and frame of what a node records of its core's effects: pictures and warnings."""
+def products(nation: str, effects: Sequence[Effect]) -> Iterator[tuple[str, Product, bytes]]:
+    """Topic, message and frame of what a node records of its core's effects: pictures, warnings, biases."""
     for effect in effects:
-        if isinstance(effect, Picture | Warning):
-            topic_of = topic_of_picture if isinstance(effect, Picture) else topic_of_warning
-            yield topic_of(nation), effect, encode(topic_of(nation), effect)
+        if isinstance(effect, Product):
+            topic = topic_of_product(nation, effect)
+            yield topic, effect, encode(topic, effect)

@@ -11,9 +11,10 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from fusion.core.registration import MEANS, SIGMAS
 from fusion.session import Session
 from sharing.clock import monotonic_ns
-from sharing.messages import S
+from sharing.messages import Bias, S
 
 ROWS = (
     ("objects", "objects", "d"),
@@ -51,6 +52,32 @@ def arm_table(title: str, metrics: Mapping[str, Mapping[str, Any]]) -> Table:
     for key, label, form in ROWS if metrics else ():
         table.add_row(label, *(number(m[key], form) for m in metrics.values()))
     return table
+
+
+def newest(biases: Sequence[Bias]) -> list[Bias]:
+    """The last message of each sensor, in the order of their names."""
+    last = {bias.subject: bias for bias in biases}
+    return [last[subject] for subject in sorted(last)]
+
+
+def plain_bias(bias: Bias) -> dict[str, float]:
+    """What a node knows of one sensor, by the names of the wire."""
+    return {name: getattr(bias, name) for name in ("plots", "applied", *MEANS, *SIGMAS)}
+
+
+def bias_table(title: str, biases: Sequence[Bias]) -> Table:
+    """Estimates and their sigmas, a row a sensor; a star where the bias is taken off the plots."""
+    heads = ["", "plots", "range, m", "azimuth, mrad", "elevation, mrad", "clock, ms"]
+    rows = []
+    for bias in biases:
+        cells = [bias.subject, str(bias.plots)]
+        for i, (mean, sigma) in enumerate(zip(MEANS, SIGMAS, strict=True)):
+            scale, form = (1.0, ".1f") if i == 0 else (1e3, ".3f")
+            star = "*" if bias.applied >> i & 1 else " "
+            value, doubt = (getattr(bias, name) * scale for name in (mean, sigma))
+            cells.append(f"{value:{form}} ± {doubt:{form}}{star}")
+        rows.append(cells)
+    return plain_table(title, heads, rows)
 
 
 def plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -76,7 +76,7 @@ def verify(
 def _whose(topic: str) -> str:
     """The nation whose node recorded this topic; empty for topics of the session itself."""
     kind, *rest = topic.split("/")
-    if kind in ("feed", "tick", "picture", "warning") and rest:
+    if kind in ("feed", "tick", "picture", "warning", "bias") and rest:
         return rest[0]
     return rest[1] if kind == "released" and len(rest) > 1 else ""
 
@@ -97,7 +97,7 @@ class _Replayed:
         if kind == "tick":
             effects = self._core.handle(Tick(int.from_bytes(record.data, "little", signed=True)))
             self._made.extend((message, frame) for _, message, frame in products(self._nation, effects))
-        elif kind in ("picture", "warning"):
+        elif kind in ("picture", "warning", "bias"):
             return self._compare(record)
         else:
             message = readable(record)

@@ -194,6 +194,29 @@ class Picture(Message, frozen=True, kw_only=True, eq=False):
     impact_covariance_m2: Floats
 
 
+class Bias(Message, frozen=True, kw_only=True, eq=False):
+    """What a node knows of one sensor's constant errors, measured less true; of its clock, stamped less true.
+
+    Relative to the prior N(0, σ²) of all sensors, or to a reference sensor, whose sigmas are 0. `applied`
+    says which are taken off the plots: 1 range, 2 azimuth, 4 elevation, added up.
+    """
+
+    t_valid_ns: int
+    subject: str
+    """``NATION/sensor``."""
+    plots: int
+    """Used for the estimate so far."""
+    applied: int
+    bias_range_m: float
+    bias_azimuth_rad: float
+    bias_elevation_rad: float
+    bias_clock_s: float
+    bias_sigma_range_m: float
+    bias_sigma_azimuth_rad: float
+    bias_sigma_elevation_rad: float
+    bias_sigma_clock_s: float
+
+
 class Heartbeat(Message, frozen=True, kw_only=True, eq=False):
     """Sent about once a second on every feed topic: the last sequence number sent on this link and topic.
 
@@ -245,6 +268,9 @@ Measurement = Detections | Polar | Los
 MEASUREMENTS = (Detections, Polar, Los)
 """The same as a tuple, for `isinstance`."""
 
+Product = Picture | Warning | Bias
+"""What a node makes of it all, to be recorded."""
+
 MODES = ("powered", "coast", "reentry", "level", "left", "right", "manoeuvre")
 """Names of the tracker's motion models, by the number in `Picture.mode`."""
 PHASES = ("boost", "coast", "reentry", "pull-up", "glide", "other")
@@ -290,6 +316,17 @@ def topic_of_picture(nation: str) -> str:
 def topic_of_warning(nation: str) -> str:
     """Topic of a nation's region warnings."""
     return f"warning/{nation}"
+
+
+def topic_of_bias(nation: str) -> str:
+    """Topic of what a nation knows of the sensors' biases."""
+    return f"bias/{nation}"
+
+
+def topic_of_product(nation: str, product: "Product") -> str:
+    """Topic on which a nation's node records its picture, warning or bias."""
+    topics = {Picture: topic_of_picture, Warning: topic_of_warning, Bias: topic_of_bias}
+    return topics[type(product)](nation)
 
 
 def renumbered(message: M, *, sequence: int, t_available_ns: int, boot_id: int, marking: str) -> M:

@@ -12,6 +12,7 @@ from sharing.messages import (
     NATIONS,
     RECIPIENTS,
     Backfill,
+    Bias,
     Detections,
     Heartbeat,
     Los,
@@ -49,7 +50,7 @@ CAUSES: Final = (
 
 TYPES: Final[dict[str, type[Message]]] = {
     "site": Site, "scan": Scan, "detections": Detections, "polar": Polar, "los": Los,
-    "picture": Picture, "warning": Warning, "heartbeat": Heartbeat, "snapshot": Snapshot,
+    "picture": Picture, "warning": Warning, "bias": Bias, "heartbeat": Heartbeat, "snapshot": Snapshot,
     "backfill": Backfill, "truth": Truth,
 }  # fmt: skip
 """Message types by their name on the wire."""
@@ -59,6 +60,7 @@ TOPICS: Final[dict[str, tuple[type[Message], ...]]] = {
     "released": (Site, Scan, Detections, Polar, Los, Heartbeat, Backfill),
     "picture": (Picture, Heartbeat, Snapshot, Backfill),
     "warning": (Warning, Heartbeat, Backfill),
+    "bias": (Bias,),
     "truth": (Truth,),
 }
 """Kinds of topics and what each may carry."""
@@ -83,7 +85,9 @@ LIMITS: Final[dict[str, tuple[float, float]]] = {
     "position_ecef_m": (-1e9, 1e9), "velocity_ecef_mps": (-1e5, 1e5), "enu_ecef": (-1.000001, 1.000001),
     "sigma_range_m": _SIGMA_M, "sigma_azimuth_rad": _SIGMA_RAD, "sigma_elevation_rad": _SIGMA_RAD,
     "bias_sigma_range_m": (0, 1e7), "bias_sigma_azimuth_rad": (0, math.pi),
-    "bias_sigma_elevation_rad": (0, math.pi),
+    "bias_sigma_elevation_rad": (0, math.pi), "bias_sigma_clock_s": (0, 3600),
+    "bias_range_m": (-1e8, 1e8), "bias_azimuth_rad": (-100, 100), "bias_elevation_rad": (-100, 100),
+    "bias_clock_s": (-36_000, 36_000), "plots": _COUNT, "applied": (0, 7),
     "azimuth_center_rad": _ANGLE, "azimuth_width_rad": (1e-6, 2 * math.pi),
     "elevation_min_rad": _HALF, "elevation_max_rad": _HALF,
     "range_13db_m": (1, 1e9), "range_max_m": (1, 1e9), "scan_s": (1e-3, 3600), "clutter_per_scan": (0, 1e6),
@@ -181,7 +185,7 @@ def parse_topic(topic: str) -> Topic:
         known = originator in NATIONS and recipient in RECIPIENTS and originator != recipient
         if known and _SENSOR.fullmatch(sensor):
             return Topic(kind, originator, recipient, sensor)
-    if kind in ("picture", "warning") and len(rest) == 1 and rest[0] in RECIPIENTS:
+    if kind in ("picture", "warning", "bias") and len(rest) == 1 and rest[0] in RECIPIENTS:
         return Topic(kind, originator=rest[0])
     if kind == "truth" and not rest:
         return Topic(kind)

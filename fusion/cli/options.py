@@ -35,6 +35,9 @@ out_option = click.option("-o", "out", type=FILE, required=True, metavar="FILE",
 nation_option = click.option(
     "--nation", type=click.Choice(RECIPIENTS), default="COALITION", show_default=True, help="Whose picture."
 )
+registration_option = click.option(
+    "--registration", metavar="HOW", help="Sensor biases: off, relative, or NATION/sensor[,…] as reference."
+)
 config_option = click.option("--config", required=True, metavar="F", help="TOML file.")
 check_option = click.option("--check", is_flag=True, help="Only check the configuration.")
 
@@ -57,6 +60,21 @@ def without(policy: "Policy", withhold: str | None, sensors: Sequence[str]) -> "
             there = ", ".join(s for s in sensors if s.startswith(f"{nation}/")) or f"no sensor of {nation}"
             raise click.BadParameter(f"{name!r}: in this session there are: {there}", param_hint="--withhold")
     return arrangement
+
+
+def registered(session: "Session", how: str | None) -> "Session":
+    """`session` with its sensors' biases estimated as --registration says. Raises BadParameter."""
+    from dataclasses import replace
+
+    from fusion.core.registration import RegistrationRules
+
+    if how is None:
+        return session
+    try:
+        RegistrationRules.of(how)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--registration") from None
+    return replace(session, metadata={**session.metadata, "registration": how})
 
 
 def regions_of(session: "Session") -> "Regions":

@@ -1,5 +1,6 @@
 """``demo``, ``simulate``, ``replay``, ``score``: sessions run, again and compared."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import click
 from fusion.cli.options import (
     FILE,
     LONGEST_S,
+    RECIPIENTS,
     backend_option,
     filters_of,
     json_option,
@@ -17,6 +19,8 @@ from fusion.cli.options import (
     policy_option,
     print_json,
     regions_of,
+    registered,
+    registration_option,
     seed_option,
     session_at,
     withhold_option,
@@ -26,6 +30,7 @@ from fusion.cli.root import cli
 from fusion.command import Number, check_out
 
 if TYPE_CHECKING:
+    from fusion.session import Result
     from sensors.scenario import Scenario
     from sharing.policy import Policy
 
@@ -62,11 +67,13 @@ def demo(
 @seed_option
 @policy_option
 @withhold_option
+@registration_option
 @backend_option
 @json_option
 def simulate(
-    scenario: str, out: Path, seed: int | None, policy: str, withhold: str | None, backend: str, as_json: bool
-) -> None:
+    scenario: str, out: Path, seed: int | None, policy: str, withhold: str | None, registration: str | None,
+    backend: str, as_json: bool,
+) -> None:  # fmt: skip
     """Run SCENARIO without sockets or waiting, and record it whole.
 
     SCENARIO is a number, slug or path. The recording holds every nation's raw feeds, what was
@@ -78,7 +85,7 @@ def simulate(
     check_out(out, scenario, policy)
     flown = load_scenario(scenario)
     arrangement = without(named_policy(policy), withhold, sensors_of(flown))
-    simulate_scenario(flown, out, seed, arrangement, backend, as_json)
+    simulate_scenario(flown, out, seed, arrangement, backend, as_json, registration)
 
 
 @cli.command(epilog="Example: sharedsky replay session.mcap --withhold KOR --nation JPN -o japan.mcap")
@@ -86,6 +93,7 @@ def simulate(
 @nation_option
 @click.option("--policy", default=None, metavar="NAME", help="Another arrangement than the recorded one.")
 @withhold_option
+@registration_option
 @backend_option
 @click.option(
     "--speed", type=Number(float, 0.01, LONGEST_S), metavar="X", help="Times real time [default: no pause]."
@@ -98,6 +106,7 @@ def replay(
     nation: str,
     policy: str | None,
     withhold: str | None,
+    registration: str | None,
     backend: str,
     speed: float | None,
     out: Path | None,
@@ -110,17 +119,17 @@ def replay(
     time, track and field of the first byte that differs (exit 1).
     """
     if verified:
-        if (policy, withhold, out) != (None, None, None):
-            raise click.BadParameter("--verify goes with neither --policy, --withhold nor -o")
+        if (policy, withhold, registration, out) != (None, None, None, None):
+            raise click.BadParameter("--verify goes with none of --policy, --withhold, --registration, -o")
         _verify(session_file, backend, as_json)
         return
     if out is not None:
         check_out(out, session_file, policy or "")
     from fusion.arms import run_arm
-    from fusion.tables import Progress, arm_table, show
+    from fusion.tables import Progress, arm_table, bias_table, newest, show
     from sharing.clock import monotonic_ns
 
-    session, digest = session_at(session_file).hashed()
+    session, digest = registered(session_at(session_file), registration).hashed()
     base = session.policy if policy is None else named_policy(policy)
     arrangement = without(base, withhold, session.sensors)
     begun_ns = monotonic_ns()
@@ -143,6 +152,7 @@ def replay(
         "wall_s": (monotonic_ns() - begun_ns) / 1e9,
         "sim_s": session.seconds,
         "metrics": arm.scores[nation].metrics if arm.scores else None,
+        **biases_of(arm.results, (nation,)),
     }
     if as_json:
         print_json(answer)
@@ -153,6 +163,8 @@ def replay(
     else:
         click.echo(f"{session.name}, {nation}, {arrangement.name}: no truth to score against")
     counts = f"{answer['events']} events, {answer['refused']} refused"
+    if result.biases:
+        show(bias_table(f"{session.name}, {nation}: sensor biases", newest(result.biases)))
     click.echo(f"picture {result.picture_sha256[:16]}, {counts}")
 
 
@@ -189,9 +201,17 @@ def score(recording: Path, as_json: bool) -> None:
     show(arm_table(f"{session.name}, {session.policy.name}", metrics))
 
 
+def biases_of(results: "Mapping[str, Result]", nations: Sequence[str]) -> dict[str, Any]:
+    """For a JSON document: what each nation knows of the sensors' biases in the end, if it estimates them."""
+    from fusion.tables import newest, plain_bias
+
+    found = {n: {b.subject: plain_bias(b) for b in newest(results[n].biases)} for n in nations}
+    return {"biases": found} if any(found.values()) else {}
+
+
 def simulate_scenario(
     scenario: "Scenario", out: Path, seed: int | None, policy: "Policy", backend: str, as_json: bool,
-    **more: Any,
+    registration: str | None = None, **more: Any,
 ) -> None:  # fmt: skip
     """Generate, run, record and report; `more` is what the JSON document says besides."""
     from fusion.arms import run_arm
@@ -201,7 +221,7 @@ def simulate_scenario(
 
     begun_ns = monotonic_ns()
     seed = scenario.seed_default if seed is None else seed
-    session, digest = Session.generate(scenario, seed, policy).hashed()
+    session, digest = registered(Session.generate(scenario, seed, policy), registration).hashed()
     with Progress("simulate", session) as progress:
         arm = run_arm(
             session, policy, regions=regions_of(session), filters=filters_of(backend), record=out,
@@ -217,6 +237,7 @@ def simulate_scenario(
         "metrics": {n: s.metrics for n, s in arm.scores.items()},
         "sim_s": session.seconds,
         "wall_s": (monotonic_ns() - begun_ns) / 1e9,
+        **biases_of(arm.results, RECIPIENTS),
         **more,
     }
     if as_json:

@@ -28,6 +28,7 @@ from sharing.messages import MEASUREMENTS, RECIPIENTS, Picture, S, Scan, Site, W
 
 CHECKPOINT_NS = S
 """The current run keeps its state at every multiple of this: closer costs copies, wider costs reruns."""
+BIASES_NS = 10 * S
 RENAME_M = 5_000.0
 """A track that vanishes by reprocessing is the new one within this distance."""
 
@@ -66,7 +67,13 @@ class Core:
         self._paint_settled = Painter(config.nation, "settled", config.prediction)
         self._warner = Warner(config.regions, config.warning)
         self._warnings = 0
+        self._bias_messages = 0
         self._shown: Picture | None = None
+
+    @property
+    def tracker(self) -> Tracker:
+        """The tracks as they stand, for whoever studies them; not to be changed."""
+        return self._current.tracker
 
     def handle(self, event: Event) -> list[Effect]:
         """Take one event in and say what follows from it."""
@@ -92,7 +99,7 @@ class Core:
         went_back = self._run_to(t_ns)
         picture = self._paint_current.paint(self._current.tracker, t_ns)
         effects: list[Effect] = self._renamed(picture) if went_back else []
-        effects += [picture, *self._warn(t_ns)]
+        effects += [picture, *self._warn(t_ns), *self._biases(t_ns)]
         self._shown = picture
         settled_ns = t_ns - self.config.horizon_s * S
         self._settle(settled_ns)
@@ -161,6 +168,16 @@ class Core:
             probability=danger.probability,
             t_impact_ns=danger.t_impact_ns,
         )
+
+    def _biases(self, t_ns: int) -> list[Effect]:
+        """What is known of the sensors' biases, every ten seconds."""
+        tracker = self._current.tracker
+        if tracker.registration is None or t_ns % BIASES_NS:
+            return []
+        first, name_of = self._bias_messages, tracker.name_of
+        found = list(tracker.registration.messages(self.config.nation, t_ns, first, name_of))
+        self._bias_messages += len(found)
+        return [*found]
 
     def _renamed(self, picture: Picture) -> list[Effect]:
         """Tracks shown a tick ago that reprocessing has given another id."""

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from sharing.messages import Message, Picture, Warning
+from sharing.messages import Bias, Message, Picture, Warning
 
 __all__ = [
+    "Bias",
     "Effect",
     "Event",
     "Peek",
@@ -72,4 +73,4 @@ class Refused:
     sensor: str
 
 
-Effect = Picture | Update | Renamed | Refused | Warning
+Effect = Picture | Update | Renamed | Refused | Warning | Bias

@@ -191,6 +191,9 @@ class FilterBank(Protocol):
     ) -> None:
         """Place a sensor from `t_ns` on; `enu` holds east, north, up as rows, flat."""
 
+    def restate_bias(self, sensor: int, bias_sigma: Floats) -> None:
+        """Of a sensor's biases `bias_sigma` (3) is left: its plots come without the rest from now on."""
+
     def positions(self, z: Floats, sensor: int, t_ns: int) -> Floats:
         """Plots (k, 3) as ECEF positions (k, 3), m."""
 

@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from ext.geodesy import geodetic
 from fusion.core.association import AssociationRules, Pairs, associate, unassigned_cost
-from fusion.core.filters import MODEL_SETS, FilterBank, FilterFactory, Models, place
+from fusion.core.filters import COAST, MODEL_SETS, FilterBank, FilterFactory, Models, place
 from fusion.core.heights import NOTHING, RANGE, fill_elevation, fill_range
 from fusion.core.lifecycle import COASTING, CONFIRMED, TENTATIVE, LifeRules, TrackTable
 from fusion.core.ordering import Entry, LookEntry, PlotsEntry
+from fusion.core.registration import Registration, RegistrationRules
 from sharing.messages import Floats, S, Site
 
 Slots = npt.NDArray[np.int32]
@@ -29,6 +30,8 @@ RANGELESS_M = 1e6
 """A sensor with a larger sigma of range measures none."""
 CARRY_NS = 10 * S
 """Tracks unseen for this long are brought to its multiples: steps stay short, the coarse gate small."""
+SOLVE_NS = 5 * S
+"""Estimates of the sensors' biases are brought up to date at multiples of this."""
 UNSEEN_NS = 3 * S
 """A track without a hit for this long is checked for being lost."""
 
@@ -40,17 +43,19 @@ class TrackerRules:
     models: Models = field(default_factory=Models)
     association: AssociationRules = field(default_factory=AssociationRules)
     life: LifeRules = field(default_factory=LifeRules)
+    registration: RegistrationRules | None = None
+    """None: biases are considered, not estimated."""
 
     @classmethod
-    def of(cls, models: str) -> "TrackerRules":
-        """The rules for one of `MODEL_SETS`. ValueError for another name.
+    def of(cls, models: str, registration: str = "off") -> "TrackerRules":
+        """The rules for one of `MODEL_SETS` and for `RegistrationRules.of`. ValueError for another name.
 
         An aircraft turns where it likes: two minutes unseen, its track says nothing any more.
         """
         if models not in MODEL_SETS:
             raise ValueError(f"models = {models!r}: one of {', '.join(MODEL_SETS)}")
         life = LifeRules(lost_s=120.0) if models == "air" else LifeRules()
-        return cls(models=MODEL_SETS[models], life=life)
+        return cls(models=MODEL_SETS[models], life=life, registration=RegistrationRules.of(registration))
 
 
 class Tracker:
@@ -62,19 +67,23 @@ class Tracker:
         self.table = TrackTable(capacity, max_sensors)
         self.sites: dict[int, tuple[int, Site]] = {}
         """By the buffer's sensor number: the bank's (in order of the first site), and the newest site."""
+        self.registration = Registration(rules.registration) if rules.registration else None
         self._clutter_cost: dict[tuple[int, int], float] = {}
         self.turned_away = 0
         """Plots that found no free slot to start a track in. Not part of the state: it never goes back."""
 
     def checkpoint(self) -> tuple[Any, ...]:
         """A copy of all state, for `restore`."""
-        return self.bank.checkpoint(), self.table.checkpoint(), dict(self.sites)
+        registered = self.registration.checkpoint() if self.registration else None
+        return self.bank.checkpoint(), self.table.checkpoint(), dict(self.sites), registered
 
     def restore(self, saved: tuple[Any, ...]) -> None:
         """Become what `checkpoint` saved."""
-        bank, table, sites = saved
+        bank, table, sites, registered = saved
         self.bank.restore(bank)
         self.table.restore(table)
+        if self.registration:
+            self.registration.restore(registered)
         self.sites = dict(sites)
         self._clutter_cost.clear()
 
@@ -90,9 +99,12 @@ class Tracker:
             for kind in [k for k in self._clutter_cost if k[0] == entry.sensor]:
                 del self._clutter_cost[kind]
             place(self.bank, number, entry.site)
+            if self.registration:
+                self.registration.place(number, entry.site)
 
-    def _plots(self, entry: PlotsEntry) -> None:
-        sensor, site = self.sites[entry.sensor]
+    def _plots(self, raw: PlotsEntry) -> None:
+        sensor, site = self.sites[raw.sensor]
+        entry = self.registration.corrected(raw, sensor) if self.registration else raw
         filled = self._filled(entry, sensor, site)
         pairs = self._candidates(entry, sensor, site, filled)
         rows = np.empty(0, np.int32)
@@ -101,6 +113,8 @@ class Tracker:
             rows, slots = associate(pairs, confirmed, self._cost_of_clutter(entry, site))
             if len(rows):
                 self._update(entry, sensor, site, rows, slots)
+                if self.registration:
+                    self.registration.take(raw, sensor, site, rows, slots)
         for row in range(len(entry.z)):
             if row not in rows:
                 self._start(entry, sensor, row, filled)
@@ -193,6 +207,8 @@ class Tracker:
         self.table.rest(t_ns, self.rules.life)
         self._drop(self.table.forsaken(t_ns, self.rules.life))
         self._drop(self._lost(t_ns))
+        if self.registration:
+            self._register(self.registration, t_ns)
         if t_ns % CARRY_NS == 0:
             live = self.live()
             self.bank.carry(live[self.table.t_hit_ns[live] <= t_ns - CARRY_NS], t_ns)
@@ -213,6 +229,21 @@ class Tracker:
         lost = variance > self.rules.life.lost_sigma_m * self.rules.life.lost_sigma_m
         return unseen[lost | (height_m < 0.0)]
 
+    def _register(self, registration: Registration, t_ns: int) -> None:
+        """Say which tracks fall freely; go by the biases that have become sure."""
+        live, modes = self.live(), self.rules.models.modes
+        if len(live) and COAST in modes:
+            state, _, probability = self.bank.estimate_at(live, t_ns)
+            registration.follow(t_ns, live, state, probability[:, modes.index(COAST)])
+        if t_ns % SOLVE_NS == 0 and registration.solve():
+            for sensor, sigma in registration.restate():
+                self.bank.restate_bias(sensor, sigma)
+
+    def name_of(self, sensor: int) -> str:
+        """``NATION/sensor`` of the bank's sensor number."""
+        site = next(site for number, site in self.sites.values() if number == sensor)
+        return f"{site.originator}/{site.sensor}"
+
     def live(self) -> Slots:
         """Slots of confirmed and coasting tracks."""
         return np.flatnonzero(self.table.status[: self.table.used] >= CONFIRMED).astype(np.int32)
@@ -221,6 +252,8 @@ class Tracker:
         for slot in slots.tolist():
             self.bank.drop(slot)
             self.table.free(slot)
+            if self.registration:
+                self.registration.drop(slot)
 
     def _cost_of_clutter(self, entry: PlotsEntry, site: Site) -> float:
         kind = (entry.sensor, entry.missing)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from fusion.core.engine import Core, CoreConfig
 from fusion.core.events import Peek, Picture, Received, Refused, Tick, Update, Warning
+from fusion.core.registration import MEANS, SIGMAS
 from fusion.core.tracker import TrackerRules
 from fusion.core.warning import Region
 from fusion.node.config import NodeConfig
@@ -31,10 +32,11 @@ from sharing.keys import load_directory, load_pair
 from sharing.messages import (
     MEASUREMENTS,
     RECIPIENTS,
+    Bias,
     Heartbeat,
+    Product,
     S,
-    topic_of_picture,
-    topic_of_warning,
+    topic_of_product,
 )
 from sharing.recording import Recorder
 from sharing.settings import SettingsError, load
@@ -45,6 +47,8 @@ DRAINS = 8
 """Rounds of draining before a tick: more than every queue holds, and an end for a flood."""
 MAX_REFUSED_KEPT = 1000
 """Refused frames that are recorded; those beyond are only counted, so that nobody can fill the disk."""
+SHOWN = ("plots", "applied", *MEANS, *SIGMAS)
+"""What the status says of a sensor's biases."""
 REFUSED = "refused_"
 """How the core's counters of refused items begin; the cause follows."""
 LAST_WAIT_S = 3.0
@@ -78,7 +82,7 @@ def _core_config(settings: NodeConfig, regions: tuple[Region, ...]) -> CoreConfi
         regions,
         horizon_s=settings.horizon_s,
         max_tracks=settings.max_tracks,
-        tracker=TrackerRules.of(settings.models),
+        tracker=TrackerRules.of(settings.models, settings.registration),
     )
 
 
@@ -141,6 +145,7 @@ class Node:
         self._refused_kept = 0
         self._shown: Picture | None = None
         self._warnings: Counter[str] = Counter()
+        self._biases: dict[str, Bias] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Receive and tick until the configured end, or until told to stop."""
@@ -221,15 +226,16 @@ class Node:
     def _tick(self, t_ns: int) -> None:
         self._recorder.write(f"tick/{self._nation}", t_ns.to_bytes(8, "little", signed=True), t_ns)
         for effect in self._core.handle(Tick(t_ns)):
-            if isinstance(effect, Picture | Warning):
-                topic_of = topic_of_picture if isinstance(effect, Picture) else topic_of_warning
-                topic = topic_of(self._nation)
+            if isinstance(effect, Product):
+                topic = topic_of_product(self._nation, effect)
                 self._recorder.write(topic, encode(topic, effect), t_ns)
                 self._publish(effect)
         self._note_latency()
 
-    def _publish(self, effect: Picture | Warning) -> None:
-        if isinstance(effect, Warning):
+    def _publish(self, effect: Product) -> None:
+        if isinstance(effect, Bias):
+            self._biases[effect.subject] = effect
+        elif isinstance(effect, Warning):
             self._warnings[effect.region] += 1
             self._pictures.warn(effect)
         elif effect.picture == "as-known":
@@ -257,6 +263,7 @@ class Node:
             t_ns=t_ns,
             tracks=0 if self._shown is None else len(self._shown.track_id),
             warnings=dict(self._warnings),
+            biases={s: {name: getattr(bias, name) for name in SHOWN} for s, bias in self._biases.items()},
             received=received,
             links={i.originator: dict(i.gaps.counters) for i in self._inlets},
             lost=gaps["lost"],

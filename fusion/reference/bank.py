@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -219,6 +219,18 @@ class FilterpyBank:
         bias = self.places[sensor].bias if sensor in self.places else np.array(bias_sigma, float) ** 2
         enu = np.reshape(np.array(enu, float), (3, 3))
         self.places[sensor] = Place(t_ns, np.array(position, float), np.array(velocity, float), enu, bias)
+
+    def restate_bias(self, sensor: int, bias_sigma: Floats) -> None:
+        """Of a sensor's biases `bias_sigma` is left; tracks keep their errors, less of it due to them."""
+        old, new = self.places[sensor].bias, np.array(bias_sigma, float) ** 2
+        share = np.divide(new, old, out=np.ones(3), where=old > 0)
+        for track in (t for t in self.tracks.values() if sensor in t.sensors):
+            first = 6 + 3 * track.sensors.index(sensor)
+            for mode in track.modes:
+                mode.P[:6, first : first + 3] *= share
+                mode.P[first : first + 3, :6] = mode.P[:6, first : first + 3].T
+                mode.P[first : first + 3, first : first + 3] = np.diag(new)
+        self.places[sensor] = replace(self.places[sensor], bias=new)
 
     def start(
         self,

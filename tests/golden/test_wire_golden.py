@@ -94,6 +94,11 @@ FRAMES: dict[str, bytes] = {
     "warning": frame("warning/JPN", body(
         "warning", {"originator": "JPN"}, t_valid_ns=5_000_000_000, region="jpn-aomori", kind="overflight",
         track_id=12, probability=0.75, t_impact_ns=1_200_000_000_000)),
+    "bias": frame("bias/JPN", body(
+        "bias", {"originator": "JPN"}, t_valid_ns=5_000_000_000, subject="KOR/greenpine-b-1", plots=40,
+        applied=6, bias_range_m=-12.5, bias_azimuth_rad=0.0005, bias_elevation_rad=-0.00025,
+        bias_clock_s=0.0, bias_sigma_range_m=20.0, bias_sigma_azimuth_rad=0.0001,
+        bias_sigma_elevation_rad=0.0001, bias_sigma_clock_s=0.001)),
     "truth": frame("truth", body(
         "truth", {"originator": "COALITION"}, name="missile", kind="ballistic", counts=True,
         t_valid_ns=i8(0, 1_000_000_000), state_ecef=f8(*range(12)), phase=i8(0, 0), liftoff_t_ns=0,

@@ -13,7 +13,8 @@ from sharing.schema import LIMITS, TABLES, TYPES
 from sharing.wire import decode, encode
 
 ENU = [0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
-TOPIC = {"picture": "picture/JPN", "snapshot": "picture/JPN", "warning": "warning/JPN", "truth": "truth"}
+TOPIC = {"picture": "picture/JPN", "snapshot": "picture/JPN", "warning": "warning/JPN", "bias": "bias/JPN",
+         "truth": "truth"}  # fmt: skip
 FEED = "feed/JPN/fps5-sado"
 ENVELOPE = {
     "originator": "JPN", "item_id": bytes(16), "t_sent_ns": -5, "t_available_ns": 7, "marking": MARKING,
@@ -64,6 +65,8 @@ def frames(draw: st.DrawFn) -> bytes:
             body[field.name] = fields[field.name]
         elif field.type in (int, float):
             body[field.name] = draw(number(field.name, field.type is int))
+        elif field.type is str:
+            body[field.name] = draw(st.text(max_size=96))
         elif field.type is bool:
             body[field.name] = draw(st.booleans())
         elif field.name == "impact":
