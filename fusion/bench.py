@@ -1,7 +1,8 @@
 """Times the kernels, side by side with their peers, in one run: `sharedsky bench`.
 
 Process CPU time, the median of repeated batches; one BLAS thread where threadpoolctl is installed. Machines
-are noisy: trust the ratios. Times are microseconds per track. The peers of `ekf_step` do the same work:
+are noisy: trust the ratios. Times are microseconds per track; of `mtt_scan` (fusion/crowd.py) per scan.
+The peers of `ekf_step` do the same work:
 
 - *filterpy*: its ExtendedKalmanFilter, one object a track; motion and Jacobian in plain Python numbers
 - *numpy*: the whole batch in arrays
@@ -330,12 +331,14 @@ def bank_rows(n: int) -> list[dict[str, Any]]:
 
 def run(peers: bool = False) -> dict[str, Any]:
     """All rows; `peers` adds the others' times. See `sharedsky bench --json`."""
+    from fusion.crowd import rows as crowd_rows  # which flies the batch above
+
     machine = {"cpu": cpu_name(), "cores": os.cpu_count(), "isa": isa(), "python": platform.python_version()}
     machine["numpy"] = np.__version__
     with one_blas_thread(), hand_c() if peers else contextlib.nullcontext() as compiled_c:
         rows = [ekf_row(n, peers, compiled_c) for n in (1, 100, 1000)]
         rows += [imm_row(n, peers) for n in (1, 100, 1000)]
-        rows += [one for n in (1, 8, 100) for one in bank_rows(n)]
+        rows += [one for n in (1, 8, 100) for one in bank_rows(n)] + crowd_rows()
     return {"machine": machine, "rows": rows}
 
 
@@ -360,7 +363,8 @@ def cpu_name() -> str:
 def table(result: dict[str, Any]) -> Table:
     """The result for a terminal."""
     machine, names = result["machine"], sorted({name for one in result["rows"] for name in one["peers"]})
-    out = Table(title=f"µs CPU per track · {machine['cpu']}, {machine['isa']}", title_justify="left")
+    title = f"µs CPU per track (mtt_scan: per scan) · {machine['cpu']}, {machine['isa']}"
+    out = Table(title=title, title_justify="left")
     for heading in ("work", "n", "ours", *names, "limit"):
         out.add_column(heading, justify="left" if heading == "work" else "right", no_wrap=heading == "work")
     for one in result["rows"]:

@@ -56,54 +56,20 @@ def unassigned_cost(site: Site, rules: AssociationRules, missing: int = NOTHING)
 
 
 def associate(pairs: Pairs, confirmed: npt.NDArray[np.bool_], clutter_cost: float) -> tuple[Index, Index]:
-    """Distinct rows and slots that belong together; `confirmed` says of each pair whose turn is first."""
-    if len(pairs.rows) <= 1:
-        return _assign_alone(pairs, clutter_cost)
-    rows, slots = _assign_all(pairs.where(confirmed), clutter_cost)
-    taken = set(rows.tolist())
-    left = [not sure and row not in taken for row, sure in zip(pairs.rows.tolist(), confirmed, strict=True)]
-    more_rows, more_slots = _assign_all(pairs.where(np.array(left)), clutter_cost)
+    """Distinct rows and slots that belong together; `confirmed` says of each pair whose turn is first.
+
+    Pairs come ordered by row, then slot.
+    """
+    sure = pairs.where(confirmed)
+    rows, slots = _assigned(sure, clutter_cost)
+    if len(sure.rows) == len(pairs.rows):
+        return rows, slots
+    taken = np.zeros(int(pairs.rows[-1]) + 1, np.bool_)
+    taken[rows] = True
+    more_rows, more_slots = _assigned(pairs.where(~confirmed & ~taken[pairs.rows]), clutter_cost)
     return np.concatenate((rows, more_rows)), np.concatenate((slots, more_slots))
 
 
-def _assign_all(pairs: Pairs, clutter_cost: float) -> tuple[Index, Index]:
-    if len(pairs.rows) <= 1:
-        return _assign_alone(pairs, clutter_cost)
-    found = [_assign_cluster(pairs.where(members), clutter_cost) for members in clusters(pairs)]
-    return np.concatenate([r for r, _ in found]), np.concatenate([s for _, s in found])
-
-
-def _assign_alone(pairs: Pairs, clutter_cost: float) -> tuple[Index, Index]:
-    """At most one pair: nothing to choose between but clutter."""
-    keep = -pairs.log_likelihood < clutter_cost
+def _assigned(pairs: Pairs, clutter_cost: float) -> tuple[Index, Index]:
+    keep = assign(pairs.rows, pairs.slots, -pairs.log_likelihood, clutter_cost)
     return pairs.rows[keep], pairs.slots[keep]
-
-
-def clusters(pairs: Pairs) -> list[npt.NDArray[np.intp]]:
-    """Indices of the pairs of every connected cluster, in the order of their first pair."""
-    parent: dict[tuple[str, int], tuple[str, int]] = {}
-
-    def root(node: tuple[str, int]) -> tuple[str, int]:
-        parent.setdefault(node, node)
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    ends = [(("row", int(r)), ("slot", int(s))) for r, s in zip(pairs.rows, pairs.slots, strict=True)]
-    for row, slot in ends:
-        parent[root(row)] = root(slot)
-    members: dict[tuple[str, int], list[int]] = {}
-    for index, (row, _) in enumerate(ends):
-        members.setdefault(root(row), []).append(index)
-    return [np.array(indices) for indices in members.values()]
-
-
-def _assign_cluster(pairs: Pairs, clutter_cost: float) -> tuple[Index, Index]:
-    rows, row_of = np.unique(pairs.rows, return_inverse=True)
-    slots, slot_of = np.unique(pairs.slots, return_inverse=True)
-    cost = np.full((len(rows), len(slots)), np.inf)
-    cost[row_of, slot_of] = -pairs.log_likelihood
-    chosen = assign(cost, clutter_cost)
-    taken = chosen >= 0
-    return rows[taken], slots[chosen[taken]]

@@ -95,15 +95,15 @@ class Tracker:
         sensor, site = self.sites[entry.sensor]
         filled = self._filled(entry, sensor, site)
         pairs = self._candidates(entry, sensor, site, filled)
-        rows = np.empty(0, np.int32)
+        unclaimed = np.ones(len(entry.z), np.bool_)
         if len(pairs.rows):
             confirmed = self.table.status[pairs.slots] != TENTATIVE
             rows, slots = associate(pairs, confirmed, self._cost_of_clutter(entry, site))
             if len(rows):
-                self._update(entry, sensor, site, rows, slots)
-        for row in range(len(entry.z)):
-            if row not in rows:
-                self._start(entry, sensor, row, filled)
+                by_slot = np.argsort(slots, kind="stable")
+                self._update(entry, sensor, site, rows[by_slot], slots[by_slot])
+                unclaimed[rows] = False
+        self._start(entry, sensor, np.flatnonzero(unclaimed), filled)
 
     def _filled(self, entry: PlotsEntry, sensor: int, site: Site) -> Plots:
         """The plots with a guess in the place of what was not measured."""
@@ -127,8 +127,11 @@ class Tracker:
             rows, slots = rows[fresh], slots[fresh]
         if not len(slots):
             return Pairs(rows, slots, np.empty(0))
+        by_slot = np.argsort(slots, kind="stable")  # neighbours in memory are worked on together
+        rows, slots = rows[by_slot], slots[by_slot]
         d2, log_likelihood = self.bank.gate(slots, rows, entry.z, entry.sigma, sensor, t_ns)
-        return Pairs(rows, slots, log_likelihood).where(d2 <= self.rules.association.gate_d2)
+        near = np.flatnonzero(d2 <= self.rules.association.gate_d2)
+        return Pairs(rows, slots, log_likelihood).where(near[np.argsort(rows[near], kind="stable")])
 
     def _update(self, entry: PlotsEntry, sensor: int, site: Site, rows: Slots, slots: Slots) -> None:
         self.bank.predict(slots, entry.key[0])
@@ -144,18 +147,18 @@ class Tracker:
         scans = life.confirm_looks - life.confirm_hits + 1
         return t_ns + round((scans + life.scan_slack) * site.scan_s * S)
 
-    def _start(self, entry: PlotsEntry, sensor: int, row: int, filled: Plots) -> None:
+    def _start(self, entry: PlotsEntry, sensor: int, rows: npt.NDArray[np.intp], filled: Plots) -> None:
+        """A tentative track for each of the rows, as far as there is room."""
         t_ns, _, _, item_id, first_row = entry.key
-        slot = self.table.claim(track_id(item_id, first_row + row), t_ns)
-        if slot is None:
-            self.turned_away += 1
-            return
-        self.table.last_scan[slot, sensor] = entry.scan
-        self.table.partial[slot] = entry.missing != NOTHING
-        self.table.due_ns[slot] = self._due(t_ns, self.sites[entry.sensor][1])
+        slots = self.table.claim([track_id(item_id, first_row + row) for row in rows.tolist()], t_ns)
+        self.turned_away += len(rows) - len(slots)
+        self.table.last_scan[slots, sensor] = entry.scan
+        self.table.partial[slots] = entry.missing != NOTHING
+        self.table.due_ns[slots] = self._due(t_ns, self.sites[entry.sensor][1])
         models, (z, sigma) = self.rules.models, filled
         across, climb = models.velocity_sigma_mps, models.climb_sigma_mps
-        self.bank.start(slot, t_ns, z[row], sigma[row], sensor, across, climb, entry.missing)
+        for slot, row in zip(slots.tolist(), rows.tolist(), strict=False):
+            self.bank.start(slot, t_ns, z[row], sigma[row], sensor, across, climb, entry.missing)
 
     def _look(self, entry: LookEntry) -> None:
         """Score the silence of a finished scan on the tracks that it should have seen.
