@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from fusion.core.association import METHODS
 from fusion.core.engine import Core, CoreConfig
 from fusion.core.events import Effect, Received, Renamed, Tick
 from fusion.core.filters import MODEL_SETS, FilterFactory, compiled
@@ -43,6 +44,8 @@ from sharing.recording import Recorded, Recording
 from sharing.release import Release
 from sharing.wire import MAX_ROWS, decode, encode
 
+CHOICES = {"models": MODEL_SETS, "association": METHODS}
+"""What a recording's metadata may say of its trackers, and the names that are known."""
 HORIZON_S = 30
 """Seconds by which the settled picture follows, at least."""
 FEED_LAG_S = 11.0
@@ -226,7 +229,7 @@ def describe(scenario: Scenario, seed: int, policy: Policy) -> dict[str, str]:
         "t_start_ns": str(scenario.t_start_ns),
         "t_end_ns": str(scenario.t_end_ns),
         "regions": " ".join(scenario.regions),
-        "models": scenario.models,
+        **{key: getattr(scenario, key) for key in CHOICES},
         "max_tracks": str(scenario.max_tracks),
         "objects": str(len(scenario.truth)),
         "policy": policy.name,
@@ -250,8 +253,9 @@ def _check(metadata: Mapping[str, str]) -> None:
     """Raise SessionError for a nameless scenario, and for a lag, a horizon or trackers that cannot be."""
     if "scenario" not in metadata:
         raise SessionError("metadata 'scenario' is missing")
-    if metadata.get("models", "missiles") not in MODEL_SETS:
-        raise SessionError(f"metadata models = {metadata['models']!r}: one of {', '.join(MODEL_SETS)}")
+    for key, known in CHOICES.items():
+        if key in metadata and metadata[key] not in known:
+            raise SessionError(f"metadata {key} = {metadata[key]!r}: one of {', '.join(known)}")
     if "max_tracks" in metadata and not 0 < _whole(metadata, "max_tracks") <= MAX_ROWS:
         raise SessionError(f"metadata max_tracks = {metadata['max_tracks']}: from 1 to {MAX_ROWS}")
     if "horizon_s" in metadata and not 0 < _whole(metadata, "horizon_s") <= LONGEST_HORIZON_S:
@@ -385,7 +389,7 @@ def core_config(
         regions=tuple((regions or {}).get(nation, ())),
         horizon_s=horizon_s,
         max_tracks=int(metadata.get("max_tracks", MAX_TRACKS)),
-        tracker=TrackerRules.of(metadata.get("models", "missiles")),
+        tracker=TrackerRules.of(**{key: metadata[key] for key in CHOICES if key in metadata}),
     )
 
 

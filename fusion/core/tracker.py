@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ext.geodesy import geodetic
-from fusion.core.association import AssociationRules, Pairs, associate, unassigned_cost
+from fusion.core.association import AssociationRules, Pairs, associate, shares_of, unassigned_cost
 from fusion.core.filters import MODEL_SETS, FilterBank, FilterFactory, Models, place
 from fusion.core.heights import NOTHING, RANGE, fill_elevation, fill_range
 from fusion.core.lifecycle import COASTING, CONFIRMED, TENTATIVE, LifeRules, TrackTable
@@ -42,15 +42,15 @@ class TrackerRules:
     life: LifeRules = field(default_factory=LifeRules)
 
     @classmethod
-    def of(cls, models: str) -> "TrackerRules":
-        """The rules for one of `MODEL_SETS`. ValueError for another name.
+    def of(cls, models: str, association: str = "gnn") -> "TrackerRules":
+        """The rules for one of `MODEL_SETS` and a method of association. ValueError for another name.
 
         An aircraft turns where it likes: two minutes unseen, its track says nothing any more.
         """
         if models not in MODEL_SETS:
             raise ValueError(f"models = {models!r}: one of {', '.join(MODEL_SETS)}")
         life = LifeRules(lost_s=120.0) if models == "air" else LifeRules()
-        return cls(models=MODEL_SETS[models], life=life)
+        return cls(MODEL_SETS[models], AssociationRules(method=association), life)
 
 
 class Tracker:
@@ -96,13 +96,16 @@ class Tracker:
         filled = self._filled(entry, sensor, site)
         pairs = self._candidates(entry, sensor, site, filled)
         unclaimed = np.ones(len(entry.z), np.bool_)
+        confirmed = self.table.status[pairs.slots] != TENTATIVE
+        if len(pairs.rows) and self.rules.association.method == "jpda":
+            unclaimed = ~self._share(entry, sensor, site, pairs.where(confirmed))
+            left = ~confirmed & unclaimed[pairs.rows]
+            pairs, confirmed = pairs.where(left), confirmed[left]
         if len(pairs.rows):
-            confirmed = self.table.status[pairs.slots] != TENTATIVE
             rows, slots = associate(pairs, confirmed, self._cost_of_clutter(entry, site))
-            if len(rows):
-                by_slot = np.argsort(slots, kind="stable")
-                self._update(entry, sensor, site, rows[by_slot], slots[by_slot])
-                unclaimed[rows] = False
+            by_slot = np.argsort(slots, kind="stable")
+            self._update(entry, sensor, site, rows[by_slot], slots[by_slot])
+            unclaimed[rows] = False
         self._start(entry, sensor, np.flatnonzero(unclaimed), filled)
 
     def _filled(self, entry: PlotsEntry, sensor: int, site: Site) -> Plots:
@@ -134,9 +137,31 @@ class Tracker:
         return Pairs(rows, slots, log_likelihood).where(near[np.argsort(rows[near], kind="stable")])
 
     def _update(self, entry: PlotsEntry, sensor: int, site: Site, rows: Slots, slots: Slots) -> None:
+        """Each track with its one plot."""
+        if not len(slots):
+            return
         self.bank.predict(slots, entry.key[0])
-        sight = self.rules.models.sight if entry.missing == RANGE else None
-        nis = self.bank.update(slots, rows, entry.z, entry.sigma, sensor, sight)
+        nis = self.bank.update(slots, rows, entry.z, entry.sigma, sensor, self._sight(entry))
+        self._hit(entry, sensor, site, slots, nis)
+
+    def _share(self, entry: PlotsEntry, sensor: int, site: Site, pairs: Pairs) -> npt.NDArray[np.bool_]:
+        """Each track with its shares of all plots near it; says which rows are claimed by them."""
+        rules = self.rules.association
+        shares = shares_of(pairs, self._cost_of_clutter(entry, site), rules)
+        slots, seen = shares.of_slots()
+        if len(slots):
+            self.bank.predict(slots, entry.key[0])
+            nis = self.bank.update_shared(
+                shares.slots, shares.rows, shares.share, entry.z, entry.sigma, sensor, self._sight(entry)
+            )
+            sure = seen >= rules.claim
+            self._hit(entry, sensor, site, slots[sure], nis[sure])
+        return shares.claimed(len(entry.z), rules)
+
+    def _sight(self, entry: PlotsEntry) -> tuple[float, ...] | None:
+        return self.rules.models.sight if entry.missing == RANGE else None
+
+    def _hit(self, entry: PlotsEntry, sensor: int, site: Site, slots: Slots, nis: Floats) -> None:
         self.table.hit(slots, entry.key[0], sensor, entry.scan, nis, entry.missing != NOTHING)
         self.table.expect(slots, self._due(entry.key[0], site))
         self.table.promote(slots, self.rules.life)

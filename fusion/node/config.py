@@ -30,9 +30,9 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything a node is told.
 
     `regions` are paths of GeoJSON files; `models` the motion models of its tracks (`fusion.core.filters`:
-    missiles, aircraft, or both), of which it holds `max_tracks` at most; `metadata` goes into the recording
-    as it stands; `niceness` is added to the process's own (a node catches up after a pause, a publisher's
-    pause is everybody's).
+    missiles, aircraft, or both), of which it holds `max_tracks` at most; `association` how plots go to them
+    (`fusion.core.association`); `metadata` goes into the recording as it stands; `niceness` is added to the
+    process's own (a node catches up after a pause, a publisher's pause is everybody's).
     """
 
     nation: str
@@ -44,6 +44,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     publish: Publish | None = None
     regions: tuple[str, ...] = ()
     models: Literal["missiles", "air", "mixed"] = "missiles"
+    association: Literal["gnn", "jpda"] = "gnn"
     max_tracks: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2048
     horizon_s: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 30
     updates: bool = True
