@@ -34,6 +34,7 @@ from filterpy.kalman import ExtendedKalmanFilter, IMMEstimator
 from rich.table import Table
 
 from ext.bank import TrackBank
+from ext.jpda import marginals
 from ext.kalman import ekf_step
 from ext.lanes import isa
 from fusion.core.filters import MODEL_SETS, compiled
@@ -305,7 +306,7 @@ def row(work: str, n: int, ours_us: float, peers: dict[str, float]) -> dict[str,
 
 
 def bank_rows(n: int) -> list[dict[str, Any]]:
-    """The core's calls on n tracks, per track: three modes, biases of two sensors."""
+    """The core's calls on n tracks, per track: three modes, biases of two sensors; shared plots by fours."""
     batch = Batch.of(n)
     rates = [[0.0, 0.025, 0.0025], [0.0002, 0.0, 0.0002], [0.01, 0.01, 0.0]]
     bank = TrackBank(n, 2, [2500.0, 4e-4, 225.0], [0.0, 5000.0, 5000.0], rates)
@@ -315,7 +316,12 @@ def bank_rows(n: int) -> list[dict[str, Any]]:
     for slot in range(n):
         bank.start(slot, 0, batch.z[slot], SIGMA, 0, 1000.0)
     bank.update(slots, slots, batch.z, sigma, 1)
+    i, j = np.nonzero(slots[:, None] // 4 == slots // 4)
+    pairs = i.astype(np.int32), j.astype(np.int32)
+    odds, share = np.cos(i + 3.0 * j), np.full(len(i), 0.2)
     calls: dict[str, Callable[[], object]] = {
+        "jpda": lambda: marginals(*pairs, odds),
+        "bank_update_shared": lambda: bank.update_shared(*pairs, share, batch.z, sigma, 0),
         "bank_gate": lambda: bank.gate(slots, slots, batch.z, sigma, 0),
         "bank_update": lambda: bank.update(slots, slots, batch.z, sigma, 0),
         "bank_estimate": lambda: bank.estimate(slots),
