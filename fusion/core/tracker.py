@@ -42,7 +42,7 @@ class TrackerRules:
     life: LifeRules = field(default_factory=LifeRules)
 
     @classmethod
-    def of(cls, models: str, association: str = "gnn") -> "TrackerRules":
+    def of(cls, models: str = "missiles", association: str = "gnn") -> "TrackerRules":
         """The rules for one of `MODEL_SETS` and a method of association. ValueError for another name.
 
         An aircraft turns where it likes: two minutes unseen, its track says nothing any more.
