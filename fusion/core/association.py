@@ -109,7 +109,7 @@ class Shares:
 
     def of_slots(self) -> tuple[Index, Floats]:
         """The distinct slots in order, and the probability that each was seen."""
-        seen: Floats = np.bincount(self.slots, self.share)
+        seen = np.bincount(self.slots, self.share).astype(np.float64)
         distinct = np.flatnonzero(np.bincount(self.slots)).astype(np.int32)
         return distinct, seen[distinct]
 
