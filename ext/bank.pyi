@@ -3,12 +3,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ext.store import Store
+from ext.blend import Blend
 
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int32]
 
-class TrackBank(Store):
+class TrackBank(Blend):
     def __init__(
         self,
         capacity: int,

@@ -18,13 +18,13 @@ cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
+from ext.blend cimport Blend
 from ext.door cimport finite, numbers, table
 from ext.imm cimport MODES
 from ext.lanes cimport lane_kernel, level
-from ext.measurement cimport LARGEST, locate
+from ext.measurement cimport locate
 from ext.motion cimport DRAG, FREE, LEVEL
 from ext.steps cimport Work, mixture, predict, score, update
-from ext.store cimport Store
 
 cnp.import_array()
 
@@ -98,7 +98,7 @@ cdef void velocity_covariance(const double *x, double across, double climb, doub
         p[i * 7] += across * across
 
 
-cdef class TrackBank(Store):
+cdef class TrackBank(Blend):
     """Tracks in fixed slots; see the module's rules.
 
     Parameters
@@ -364,10 +364,7 @@ cdef class TrackBank(Store):
         self.aim(sensor)
         if len(set(slots.tolist())) != p:
             raise ValueError("slots: a track is named twice")
-        numbers((1.0,) * self.n_modes if sight is None else sight, self.n_modes, self.work.sight, "sight")
-        for l in range(self.n_modes):
-            if not 1e-6 <= self.work.sight[l] <= 1.0:
-                raise ValueError(f"sight: {self.work.sight[l]!r} is not one of 1e-6 to 1")
+        self.see(sight)
         for i in range(0, p, 8):
             n = min(8, p - i)
             self.gather(tracks + i, n)
@@ -385,23 +382,6 @@ cdef class TrackBank(Store):
             memcpy(<double *>cnp.PyArray_DATA(nis) + i, self.work.d2, n * sizeof(double))
         return nis
 
-    cdef const int32_t *picked(self, object rows, Py_ssize_t n, cnp.ndarray z, object sigma) except NULL:
-        """The row numbers, checked, and the rows' numbers too."""
-        cdef cnp.ndarray array = table(rows, cnp.NPY_INT32, n, 0, "rows")
-        cdef cnp.ndarray sigmas = table(sigma, cnp.NPY_DOUBLE, cnp.PyArray_DIM(z, 0), 3, "sigma")
-        cdef const int32_t *numbers_ = <const int32_t *>cnp.PyArray_DATA(array)
-        cdef const double *s = <const double *>cnp.PyArray_DATA(sigmas)
-        cdef Py_ssize_t i, k = cnp.PyArray_DIM(z, 0)
-        for i in range(n):
-            if not 0 <= numbers_[i] < k:
-                raise ValueError(f"rows: {numbers_[i]} is not one of {k}")
-        finite(<const double *>cnp.PyArray_DATA(z), 3 * k, "z")
-        for i in range(k):
-            if not (s[3 * i] > 0.0 and s[3 * i + 1] > 0.0 and s[3 * i + 2] > 0.0):
-                raise ValueError("sigma: must be positive")
-            if s[3 * i + 1] > LARGEST or (s[3 * i] > LARGEST and s[3 * i + 2] > LARGEST):
-                raise ValueError("sigma: azimuth and one of range and elevation must be finite")
-        return numbers_
 
     def estimate(self, slots):
         """The tracks (int32 (n)) as they stand: x (n, 6), covariance (n, 6, 6), mode probabilities (n, K).

@@ -13,8 +13,11 @@ import numpy as np
 cimport numpy as cnp
 from libc.math cimport sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memcpy
 
 from ext.elementary cimport c_atan2, wrap
+from ext.grid cimport Grid, Pairs, append, collect, index
 from ext.lanes cimport lane_kernel, level
 
 cnp.import_array()
@@ -61,6 +64,7 @@ cdef lane_kernel run_near = gating_near_variant(level())
 cdef double A_MAX_MPS2 = 100.0  # the hardest unmodelled acceleration that the gate allows for
 cdef double SIGMAS = 6.0
 cdef double NOWHERE_M = 1e100
+cdef Py_ssize_t FEW = 2048  # positions by blocks of tracks: up to here an index costs more than it saves
 
 
 cdef void extrapolate(
@@ -87,40 +91,77 @@ cdef object near(
     int blocks, const double *centres, Py_ssize_t count, const double *positions, const double *sigma
 ):
     """Rows and slots (int32) of the pairs within reach of each other, ordered by row, then slot."""
-    cdef cnp.ndarray hits = np.empty((count, blocks), np.uint64)
-    cdef uint64_t *bits = <uint64_t *>cnp.PyArray_DATA(hits)
-    cdef Py_ssize_t i, b, pairs = 0
-    cdef uint64_t left
+    cdef Pairs pairs
+    cdef int failed
+    pairs.rows, pairs.slots, pairs.count, pairs.room = NULL, NULL, 0, 0
+    try:
+        if count * blocks <= FEW or count < 8:
+            failed = by_force(blocks, centres, count, positions, sigma, &pairs)
+        else:
+            failed = by_index(blocks, centres, count, positions, sigma, &pairs)
+        if failed:
+            raise MemoryError
+        return listed(pairs.rows, pairs.count), listed(pairs.slots, pairs.count)
+    finally:
+        free(pairs.rows)
+        free(pairs.slots)
+
+
+cdef object listed(const int32_t *values, Py_ssize_t count):
+    cdef cnp.ndarray out = np.empty(count, np.int32)
+    if count:
+        memcpy(cnp.PyArray_DATA(out), values, count * sizeof(int32_t))
+    return out
+
+
+cdef int by_force(
+    int blocks, const double *centres, Py_ssize_t count, const double *positions, const double *sigma,
+    Pairs *pairs
+) except -1:
+    """Every position against every track, eight tracks at once."""
+    cdef cnp.ndarray hits = np.empty(blocks, np.uint64)
+    cdef Py_ssize_t i, b
+    cdef int l
     cdef Near work
-    work.blocks, work.centres = blocks, centres
+    work.blocks, work.centres, work.hits = blocks, centres, <uint64_t *>cnp.PyArray_DATA(hits)
     for i in range(count):
         work.x, work.y, work.z = positions[3 * i], positions[3 * i + 1], positions[3 * i + 2]
         work.margin = SIGMAS * sigma[i]
-        work.hits = bits + i * blocks
         run_near(&work)
         for b in range(blocks):
-            left = work.hits[b]
-            while left:
-                pairs += 1
-                left &= left - 1
-    return listed(count, blocks, bits, pairs)
-
-
-cdef object listed(Py_ssize_t count, Py_ssize_t blocks, const uint64_t *bits, Py_ssize_t pairs):
-    """The set bits as rows and slots."""
-    cdef cnp.ndarray rows = np.empty(pairs, np.int32), slots = np.empty(pairs, np.int32)
-    cdef int32_t *row = <int32_t *>cnp.PyArray_DATA(rows)
-    cdef int32_t *slot = <int32_t *>cnp.PyArray_DATA(slots)
-    cdef Py_ssize_t i, b, p = 0
-    cdef int l
-    for i in range(count):
-        for b in range(blocks):
-            if bits[i * blocks + b]:
+            if work.hits[b]:
                 for l in range(8):
-                    if bits[i * blocks + b] >> l & 1:
-                        row[p], slot[p] = i, b * 8 + l
-                        p += 1
-    return rows, slots
+                    if work.hits[b] >> l & 1 and append(pairs, i, b * 8 + l):
+                        return 1
+    return 0
+
+
+cdef int by_index(
+    int blocks, const double *centres, Py_ssize_t count, const double *positions, const double *sigma,
+    Pairs *pairs
+) except -1:
+    """The same pairs, through cells of space."""
+    cdef Grid grid
+    cdef cnp.ndarray links = np.empty(blocks * 16, np.int32), keys = np.empty(blocks * 8, np.int64)
+    cdef cnp.ndarray buckets
+    cdef double margin = 0.0
+    cdef Py_ssize_t i
+    grid.bits = 4
+    while 1 << grid.bits < blocks * 16:
+        grid.bits += 1
+    buckets = np.empty(1 << grid.bits, np.int32)
+    grid.centres = centres
+    grid.following = <int32_t *>cnp.PyArray_DATA(links)
+    grid.chained = grid.following + blocks * 8
+    grid.key = <int64_t *>cnp.PyArray_DATA(keys)
+    grid.bucket = <int32_t *>cnp.PyArray_DATA(buckets)
+    for i in range(count):
+        margin += SIGMAS * sigma[i] / count
+    index(&grid, blocks * 8, margin)
+    for i in range(count):
+        if collect(&grid, i, positions + 3 * i, SIGMAS * sigma[i], pairs):
+            return 1
+    return 0
 
 
 cdef object inside(int blocks, const double *centres, const Sector *sector):

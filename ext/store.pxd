@@ -53,3 +53,5 @@ cdef class Store:
         self, const int32_t *slots, const int32_t *rows, int n, const double *z, const double *sigma,
         int sensor, bint ahead, int64_t t_ns
     ) noexcept nogil
+    cdef const int32_t *picked(self, object rows, Py_ssize_t n, cnp.ndarray z, object sigma) except NULL
+    cdef int see(self, object sight) except -1

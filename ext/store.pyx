@@ -19,7 +19,7 @@ from libc.string cimport memcpy
 
 from ext.door cimport finite, numbers, table
 from ext.gating cimport Sector, extrapolate, inside, near
-from ext.measurement cimport locate
+from ext.measurement cimport LARGEST, locate
 
 cnp.import_array()
 
@@ -209,6 +209,33 @@ cdef class Store:
                 self.work.z[i * 8 + l] = z[rows[lane] * 3 + i]
                 self.work.sigma[i * 8 + l] = sigma[rows[lane] * 3 + i]
             self.site_at(sensor, t_ns if ahead else self.time_of[slots[lane]], self.work.site + l, 8)
+
+    cdef const int32_t *picked(self, object rows, Py_ssize_t n, cnp.ndarray z, object sigma) except NULL:
+        """The row numbers, checked, and the rows' numbers too."""
+        cdef cnp.ndarray array = table(rows, cnp.NPY_INT32, n, 0, "rows")
+        cdef cnp.ndarray sigmas = table(sigma, cnp.NPY_DOUBLE, cnp.PyArray_DIM(z, 0), 3, "sigma")
+        cdef const int32_t *numbers_ = <const int32_t *>cnp.PyArray_DATA(array)
+        cdef const double *s = <const double *>cnp.PyArray_DATA(sigmas)
+        cdef Py_ssize_t i, k = cnp.PyArray_DIM(z, 0)
+        for i in range(n):
+            if not 0 <= numbers_[i] < k:
+                raise ValueError(f"rows: {numbers_[i]} is not one of {k}")
+        finite(<const double *>cnp.PyArray_DATA(z), 3 * k, "z")
+        for i in range(k):
+            if not (s[3 * i] > 0.0 and s[3 * i + 1] > 0.0 and s[3 * i + 2] > 0.0):
+                raise ValueError("sigma: must be positive")
+            if s[3 * i + 1] > LARGEST or (s[3 * i] > LARGEST and s[3 * i + 2] > LARGEST):
+                raise ValueError("sigma: azimuth and one of range and elevation must be finite")
+        return numbers_
+
+    cdef int see(self, object sight) except -1:
+        """Takes in how likely each mode is seen; None: alike."""
+        cdef int k
+        numbers((1.0,) * self.n_modes if sight is None else sight, self.n_modes, self.work.sight, "sight")
+        for k in range(self.n_modes):
+            if not 1e-6 <= self.work.sight[k] <= 1.0:
+                raise ValueError(f"sight: {self.work.sight[k]!r} is not one of 1e-6 to 1")
+        return 0
 
     # -- tracks and sensors ---------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Times the kernels, side by side with their peers, in one run: `sharedsky bench`.
 
 Process CPU time, the median of repeated batches; one BLAS thread where threadpoolctl is installed. Machines
-are noisy: trust the ratios. Times are microseconds per track. The peers of `ekf_step` do the same work:
+are noisy: trust the ratios. Times are microseconds per track; of `mtt_scan` (fusion/crowd.py) per scan.
+The peers of `ekf_step` do the same work:
 
 - *filterpy*: its ExtendedKalmanFilter, one object a track; motion and Jacobian in plain Python numbers
 - *numpy*: the whole batch in arrays
@@ -33,6 +34,7 @@ from filterpy.kalman import ExtendedKalmanFilter, IMMEstimator
 from rich.table import Table
 
 from ext.bank import TrackBank
+from ext.jpda import marginals
 from ext.kalman import ekf_step
 from ext.lanes import isa
 from fusion.core.filters import MODEL_SETS, compiled
@@ -304,7 +306,7 @@ def row(work: str, n: int, ours_us: float, peers: dict[str, float]) -> dict[str,
 
 
 def bank_rows(n: int) -> list[dict[str, Any]]:
-    """The core's calls on n tracks, per track: three modes, biases of two sensors."""
+    """The core's calls on n tracks, per track: three modes, biases of two sensors; shared plots by fours."""
     batch = Batch.of(n)
     rates = [[0.0, 0.025, 0.0025], [0.0002, 0.0, 0.0002], [0.01, 0.01, 0.0]]
     bank = TrackBank(n, 2, [2500.0, 4e-4, 225.0], [0.0, 5000.0, 5000.0], rates)
@@ -314,7 +316,12 @@ def bank_rows(n: int) -> list[dict[str, Any]]:
     for slot in range(n):
         bank.start(slot, 0, batch.z[slot], SIGMA, 0, 1000.0)
     bank.update(slots, slots, batch.z, sigma, 1)
+    i, j = np.nonzero(slots[:, None] // 4 == slots // 4)
+    pairs = i.astype(np.int32), j.astype(np.int32)
+    odds, share = np.cos(i + 3.0 * j), np.full(len(i), 0.2)
     calls: dict[str, Callable[[], object]] = {
+        "jpda": lambda: marginals(*pairs, odds),
+        "bank_update_shared": lambda: bank.update_shared(*pairs, share, batch.z, sigma, 0),
         "bank_gate": lambda: bank.gate(slots, slots, batch.z, sigma, 0),
         "bank_update": lambda: bank.update(slots, slots, batch.z, sigma, 0),
         "bank_estimate": lambda: bank.estimate(slots),
@@ -330,12 +337,14 @@ def bank_rows(n: int) -> list[dict[str, Any]]:
 
 def run(peers: bool = False) -> dict[str, Any]:
     """All rows; `peers` adds the others' times. See `sharedsky bench --json`."""
+    from fusion.crowd import rows as crowd_rows  # which flies the batch above
+
     machine = {"cpu": cpu_name(), "cores": os.cpu_count(), "isa": isa(), "python": platform.python_version()}
     machine["numpy"] = np.__version__
     with one_blas_thread(), hand_c() if peers else contextlib.nullcontext() as compiled_c:
         rows = [ekf_row(n, peers, compiled_c) for n in (1, 100, 1000)]
         rows += [imm_row(n, peers) for n in (1, 100, 1000)]
-        rows += [one for n in (1, 8, 100) for one in bank_rows(n)]
+        rows += [one for n in (1, 8, 100) for one in bank_rows(n)] + crowd_rows()
     return {"machine": machine, "rows": rows}
 
 
@@ -360,7 +369,8 @@ def cpu_name() -> str:
 def table(result: dict[str, Any]) -> Table:
     """The result for a terminal."""
     machine, names = result["machine"], sorted({name for one in result["rows"] for name in one["peers"]})
-    out = Table(title=f"µs CPU per track · {machine['cpu']}, {machine['isa']}", title_justify="left")
+    title = f"µs CPU per track (mtt_scan: per scan) · {machine['cpu']}, {machine['isa']}"
+    out = Table(title=title, title_justify="left")
     for heading in ("work", "n", "ours", *names, "limit"):
         out.add_column(heading, justify="left" if heading == "work" else "right", no_wrap=heading == "work")
     for one in result["rows"]:

@@ -44,6 +44,7 @@ from sharing.recording import Recorded, Recording
 from sharing.release import Release
 from sharing.wire import MAX_ROWS, decode, encode
 
+RULES = ("models", "association", "registration")  # what metadata may say of trackers, by name
 HORIZON_S = 30  # seconds by which the settled picture follows, at least
 FEED_LAG_S = 11.0  # of recordings that do not state theirs: the longest scan there was, and its transport
 MAX_TRACKS = 2048  # the same of trackers
@@ -220,7 +221,7 @@ def describe(scenario: Scenario, seed: int, policy: Policy) -> dict[str, str]:
         "t_start_ns": str(scenario.t_start_ns),
         "t_end_ns": str(scenario.t_end_ns),
         "regions": " ".join(scenario.regions),
-        "models": scenario.models,
+        **{name: getattr(scenario, name) for name in RULES},
         "max_tracks": str(scenario.max_tracks),
         "objects": str(len(scenario.truth)),
         "policy": policy.name,
@@ -387,7 +388,7 @@ def core_config(
 
 def rules_of(metadata: Mapping[str, str]) -> TrackerRules:
     """The rules of a session's trackers. ValueError for names that are not known."""
-    return TrackerRules.of(metadata.get("models", "missiles"), metadata.get("registration", "off"))
+    return TrackerRules.of(**{name: metadata[name] for name in RULES if name in metadata})
 
 
 class _Loop:

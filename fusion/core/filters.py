@@ -249,6 +249,21 @@ class FilterBank(Protocol):
         `sight`: how likely the sensor sees an object at all, by model; None: whatever it does.
         """
 
+    def update_shared(
+        self,
+        slots: Slots,
+        rows: Slots,
+        shares: Floats,
+        z: Floats,
+        sigma: Floats,
+        sensor: int,
+        sight: tuple[float, ...] | None,
+    ) -> Floats:
+        """As `update`, each track with several rows in proportion to their shares; pairs ordered by slot.
+
+        What is missing to 1 in a track's shares is the probability that it was not seen. One NIS a track.
+        """
+
     def estimate_at(self, slots: Slots, t_ns: int) -> tuple[Floats, Floats, Floats]:
         """States (n, 6), covariances (n, 6, 6) and model probabilities (n, K) at `t_ns`; changes nothing."""
 

@@ -86,23 +86,23 @@ class TrackTable:
             getattr(self, name)[:used] = saved[name]
         self.used = used
 
-    def claim(self, track_id: int, t_ns: int) -> int | None:
-        """The lowest free slot, for a new tentative track; None when the table is full."""
-        free = np.flatnonzero(self.status[: self.used + 1] == FREE)
-        if not free.size:
-            return None
-        slot = int(free[0])
-        self.used = max(self.used, slot + 1)
-        self.track_id[slot] = track_id
-        self.status[slot] = TENTATIVE
-        self.t_hit_ns[slot] = t_ns
-        self.hits[slot] = self.history[slot] = self.looks[slot] = 1
-        self.misses[slot] = 0
-        self.nis[slot] = 0.0
-        self.last_scan[slot] = -1
-        self.partial[slot] = False
-        self.due_ns[slot] = t_ns
-        return slot
+    def claim(self, track_ids: npt.ArrayLike, t_ns: int) -> npt.NDArray[np.int32]:
+        """The lowest free slots for new tentative tracks, in the order of the ids; fewer when it is full."""
+        ids = np.asarray(track_ids, np.int64)
+        free = np.flatnonzero(self.status[: self.used + len(ids)] == FREE)[: len(ids)].astype(np.int32)
+        if not len(free):
+            return free
+        self.used = max(self.used, int(free[-1]) + 1)
+        self.track_id[free] = ids[: len(free)]
+        self.status[free] = TENTATIVE
+        self.t_hit_ns[free] = t_ns
+        self.hits[free] = self.history[free] = self.looks[free] = 1
+        self.misses[free] = 0
+        self.nis[free] = 0.0
+        self.last_scan[free] = -1
+        self.partial[free] = False
+        self.due_ns[free] = t_ns
+        return free
 
     def free(self, slot: int) -> None:
         """Give a slot back."""
@@ -117,16 +117,15 @@ class TrackTable:
         nis: npt.NDArray[np.float64],
         partial: bool = False,
     ) -> None:
-        """The tracks were updated by a plot of this scan. Mostly it is one, so scalars are faster."""
-        for slot, value in zip(slots.tolist(), nis.tolist(), strict=True):
-            self.hits[slot] += 1
-            self.history[slot] = (int(self.history[slot]) << 1 | 1) & 0xFFFFFFFF
-            self.looks[slot] += 1
-            self.misses[slot] = 0
-            self.t_hit_ns[slot] = t_ns
-            self.nis[slot] = value
-            self.last_scan[slot, sensor] = scan
-            self.partial[slot] = partial
+        """The tracks, distinct, were updated by a plot of this scan."""
+        self.hits[slots] += 1
+        self.history[slots] = self.history[slots] << 1 | 1
+        self.looks[slots] += 1
+        self.misses[slots] = 0
+        self.t_hit_ns[slots] = t_ns
+        self.nis[slots] = nis
+        self.last_scan[slots, sensor] = scan
+        self.partial[slots] = partial
 
     def expect(self, slots: npt.NDArray[np.int32], due_ns: int) -> None:
         """The tracks have until `due_ns` for their next hit, or longer if they had."""
@@ -140,11 +139,9 @@ class TrackTable:
 
     def promote(self, slots: npt.NDArray[np.int32], rules: LifeRules) -> None:
         """Confirm the tentative tracks with M hits in the last N looks; wake the coasting ones."""
-        window = (1 << rules.confirm_looks) - 1
-        for slot in slots.tolist():
-            hits = (int(self.history[slot]) & window).bit_count()
-            if self.status[slot] == COASTING or hits >= rules.confirm_hits:
-                self.status[slot] = CONFIRMED
+        hits = np.bitwise_count(self.history[slots] & np.uint32((1 << rules.confirm_looks) - 1))
+        proven = (self.status[slots] == COASTING) | (hits >= rules.confirm_hits)
+        self.status[slots[proven]] = CONFIRMED
 
     def hopeless(self, slots: npt.NDArray[np.int32], rules: LifeRules) -> npt.NDArray[np.int32]:
         """Tentative tracks among `slots` that cannot reach M hits in N looks any more."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ext.geodesy import geodetic
-from fusion.core.association import AssociationRules, Pairs, associate, unassigned_cost
+from fusion.core.association import AssociationRules, Pairs, associate, shares_of, unassigned_cost
 from fusion.core.filters import COAST, MODEL_SETS, FilterBank, FilterFactory, Models, place
 from fusion.core.heights import NOTHING, RANGE, fill_elevation, fill_range
 from fusion.core.lifecycle import COASTING, CONFIRMED, TENTATIVE, LifeRules, TrackTable
@@ -47,15 +47,21 @@ class TrackerRules:
     """None: biases are considered, not estimated."""
 
     @classmethod
-    def of(cls, models: str, registration: str = "off") -> "TrackerRules":
-        """The rules for one of `MODEL_SETS` and for `RegistrationRules.of`. ValueError for another name.
+    def of(
+        cls, models: str = "missiles", association: str = "gnn", registration: str = "off"
+    ) -> "TrackerRules":
+        """The rules for one of `MODEL_SETS`, a method of association, and `RegistrationRules.of`.
+
+        ValueError for another name.
 
         An aircraft turns where it likes: two minutes unseen, its track says nothing any more.
         """
         if models not in MODEL_SETS:
             raise ValueError(f"models = {models!r}: one of {', '.join(MODEL_SETS)}")
         life = LifeRules(lost_s=120.0) if models == "air" else LifeRules()
-        return cls(models=MODEL_SETS[models], life=life, registration=RegistrationRules.of(registration))
+        return cls(
+            MODEL_SETS[models], AssociationRules(method=association), life, RegistrationRules.of(registration)
+        )
 
 
 class Tracker:
@@ -107,17 +113,20 @@ class Tracker:
         entry = self.registration.corrected(raw, sensor) if self.registration else raw
         filled = self._filled(entry, sensor, site)
         pairs = self._candidates(entry, sensor, site, filled)
-        rows = np.empty(0, np.int32)
+        unclaimed = np.ones(len(entry.z), np.bool_)
+        confirmed = self.table.status[pairs.slots] != TENTATIVE
+        if len(pairs.rows) and self.rules.association.method == "jpda":
+            unclaimed = ~self._share(entry, sensor, site, pairs.where(confirmed))
+            left = ~confirmed & unclaimed[pairs.rows]
+            pairs, confirmed = pairs.where(left), confirmed[left]
         if len(pairs.rows):
-            confirmed = self.table.status[pairs.slots] != TENTATIVE
             rows, slots = associate(pairs, confirmed, self._cost_of_clutter(entry, site))
-            if len(rows):
-                self._update(entry, sensor, site, rows, slots)
-                if self.registration:
-                    self.registration.take(raw, sensor, site, rows, slots)
-        for row in range(len(entry.z)):
-            if row not in rows:
-                self._start(entry, sensor, row, filled)
+            by_slot = np.argsort(slots, kind="stable")
+            self._update(entry, sensor, site, rows[by_slot], slots[by_slot])
+            unclaimed[rows] = False
+            if self.registration and len(rows):
+                self.registration.take(raw, sensor, site, rows, slots)
+        self._start(entry, sensor, np.flatnonzero(unclaimed), filled)
 
     def _filled(self, entry: PlotsEntry, sensor: int, site: Site) -> Plots:
         """The plots with a guess in the place of what was not measured."""
@@ -141,13 +150,38 @@ class Tracker:
             rows, slots = rows[fresh], slots[fresh]
         if not len(slots):
             return Pairs(rows, slots, np.empty(0))
+        by_slot = np.argsort(slots, kind="stable")  # neighbours in memory are worked on together
+        rows, slots = rows[by_slot], slots[by_slot]
         d2, log_likelihood = self.bank.gate(slots, rows, entry.z, entry.sigma, sensor, t_ns)
-        return Pairs(rows, slots, log_likelihood).where(d2 <= self.rules.association.gate_d2)
+        near = np.flatnonzero(d2 <= self.rules.association.gate_d2)
+        return Pairs(rows, slots, log_likelihood).where(near[np.argsort(rows[near], kind="stable")])
 
     def _update(self, entry: PlotsEntry, sensor: int, site: Site, rows: Slots, slots: Slots) -> None:
+        """Each track with its one plot."""
+        if not len(slots):
+            return
         self.bank.predict(slots, entry.key[0])
-        sight = self.rules.models.sight if entry.missing == RANGE else None
-        nis = self.bank.update(slots, rows, entry.z, entry.sigma, sensor, sight)
+        nis = self.bank.update(slots, rows, entry.z, entry.sigma, sensor, self._sight(entry))
+        self._hit(entry, sensor, site, slots, nis)
+
+    def _share(self, entry: PlotsEntry, sensor: int, site: Site, pairs: Pairs) -> npt.NDArray[np.bool_]:
+        """Each track with its shares of all plots near it; says which rows are claimed by them."""
+        rules = self.rules.association
+        shares = shares_of(pairs, self._cost_of_clutter(entry, site), rules)
+        slots, seen = shares.of_slots()
+        if len(slots):
+            self.bank.predict(slots, entry.key[0])
+            nis = self.bank.update_shared(
+                shares.slots, shares.rows, shares.share, entry.z, entry.sigma, sensor, self._sight(entry)
+            )
+            sure = seen >= rules.claim
+            self._hit(entry, sensor, site, slots[sure], nis[sure])
+        return shares.claimed(len(entry.z), rules)
+
+    def _sight(self, entry: PlotsEntry) -> tuple[float, ...] | None:
+        return self.rules.models.sight if entry.missing == RANGE else None
+
+    def _hit(self, entry: PlotsEntry, sensor: int, site: Site, slots: Slots, nis: Floats) -> None:
         self.table.hit(slots, entry.key[0], sensor, entry.scan, nis, entry.missing != NOTHING)
         self.table.expect(slots, self._due(entry.key[0], site))
         self.table.promote(slots, self.rules.life)
@@ -158,18 +192,18 @@ class Tracker:
         scans = life.confirm_looks - life.confirm_hits + 1
         return t_ns + round((scans + life.scan_slack) * site.scan_s * S)
 
-    def _start(self, entry: PlotsEntry, sensor: int, row: int, filled: Plots) -> None:
+    def _start(self, entry: PlotsEntry, sensor: int, rows: npt.NDArray[np.intp], filled: Plots) -> None:
+        """A tentative track for each of the rows, as far as there is room."""
         t_ns, _, _, item_id, first_row = entry.key
-        slot = self.table.claim(track_id(item_id, first_row + row), t_ns)
-        if slot is None:
-            self.turned_away += 1
-            return
-        self.table.last_scan[slot, sensor] = entry.scan
-        self.table.partial[slot] = entry.missing != NOTHING
-        self.table.due_ns[slot] = self._due(t_ns, self.sites[entry.sensor][1])
+        slots = self.table.claim([track_id(item_id, first_row + row) for row in rows.tolist()], t_ns)
+        self.turned_away += len(rows) - len(slots)
+        self.table.last_scan[slots, sensor] = entry.scan
+        self.table.partial[slots] = entry.missing != NOTHING
+        self.table.due_ns[slots] = self._due(t_ns, self.sites[entry.sensor][1])
         models, (z, sigma) = self.rules.models, filled
         across, climb = models.velocity_sigma_mps, models.climb_sigma_mps
-        self.bank.start(slot, t_ns, z[row], sigma[row], sensor, across, climb, entry.missing)
+        for slot, row in zip(slots.tolist(), rows.tolist(), strict=False):
+            self.bank.start(slot, t_ns, z[row], sigma[row], sensor, across, climb, entry.missing)
 
     def _look(self, entry: LookEntry) -> None:
         """Score the silence of a finished scan on the tracks that it should have seen.

@@ -161,6 +161,21 @@ class Track:
         return np.asarray(x), np.asarray(p)
 
 
+def blended(tracks: list[Track], beta: Sequence[float]) -> Track:
+    """One track with the moments of several versions of it, whose probabilities are `beta`."""
+    blend = copy.deepcopy(tracks[0])
+    mass = np.array([b * track.mu for b, track in zip(beta, tracks, strict=True)])
+    for k, mode in enumerate(blend.modes):
+        weights, versions = mass[:, k] / mass[:, k].sum(), [track.modes[k] for track in tracks]
+        mode.x = sum(w * v.x for w, v in zip(weights, versions, strict=True))
+        mode.P = sum(
+            w * (v.P + np.outer(v.x - mode.x, v.x - mode.x)) for w, v in zip(weights, versions, strict=True)
+        )
+    blend.mu = np.maximum(mass.sum(0), 1e-12)
+    blend.mu /= blend.mu.sum()
+    return blend
+
+
 class FilterpyBank:
     """The interface of `ext.bank.TrackBank`, parameters included."""
 
@@ -358,19 +373,47 @@ class FilterpyBank:
         """Updates the tracks at their time, each with its plot; gives the NIS by measured component."""
         nis = np.empty(len(slots))
         for i, (slot, row) in enumerate(zip(slots, rows, strict=True)):
-            track = self.tracks[int(slot)]
-            self._meet(track, sensor)
-            bias = np.concatenate([self.places[s].bias for s in track.sensors])
-            scores = [self._score(track, mode, z[row], sigma[row], sensor) for mode in track.modes]
-            for mode, (nu, h, _, _) in zip(track.modes, scores, strict=True):
-                mode.correct(nu, h, sigma[row] ** 2, bias)
-            seen = np.ones(self.n_modes) if sight is None else np.array(sight)
-            weights = np.log(track.mu * seen) + [s[3] for s in scores]
-            weights = np.exp(weights - logsumexp(weights))
-            nis[i] = weights @ [s[2] for s in scores] / np.count_nonzero(np.isfinite(sigma[row]))
-            track.mu = np.maximum(weights, 1e-12)
-            track.mu /= track.mu.sum()
+            nis[i] = self._correct(self.tracks[int(slot)], z[row], sigma[row], sensor, sight)
         return nis
+
+    def _correct(
+        self, track: Track, z: Floats, sigma: Floats, sensor: int, sight: Sequence[float] | None
+    ) -> float:
+        """Updates one track with one plot; gives its NIS."""
+        self._meet(track, sensor)
+        bias = np.concatenate([self.places[s].bias for s in track.sensors])
+        scores = [self._score(track, mode, z, sigma, sensor) for mode in track.modes]
+        for mode, (nu, h, _, _) in zip(track.modes, scores, strict=True):
+            mode.correct(nu, h, sigma**2, bias)
+        seen = np.ones(self.n_modes) if sight is None else np.array(sight)
+        weights = np.log(track.mu * seen) + [s[3] for s in scores]
+        weights = np.exp(weights - logsumexp(weights))
+        track.mu = np.maximum(weights, 1e-12)
+        track.mu /= track.mu.sum()
+        return float(weights @ [s[2] for s in scores] / np.count_nonzero(np.isfinite(sigma)))
+
+    def update_shared(
+        self,
+        slots: Ints,
+        rows: Ints,
+        shares: Floats,
+        z: Floats,
+        sigma: Floats,
+        sensor: int,
+        sight: Sequence[float] | None = None,
+    ) -> Floats:
+        """Updates the tracks with the mixture of what each of their plots would make of them."""
+        nis = []
+        for slot in dict.fromkeys(slots.tolist()):
+            self._meet(self.tracks[slot], sensor)
+            pairs = np.flatnonzero(slots == slot)
+            seen = [copy.deepcopy(self.tracks[slot]) for _ in pairs]
+            given = [(z[rows[i]], sigma[rows[i]], sensor, sight) for i in pairs]
+            each = [self._correct(track, *plot) for track, plot in zip(seen, given, strict=True)]
+            beta = [1.0 - shares[pairs].sum(), *shares[pairs]]
+            self.tracks[slot] = blended([self.tracks[slot], *seen], beta)
+            nis.append(shares[pairs] @ each / shares[pairs].sum())
+        return np.array(nis)
 
     def estimate(self, slots: Ints) -> tuple[Floats, Floats, Floats]:
         """State (n, 6), covariance (n, 6, 6), mode probabilities (n, K)."""

@@ -185,10 +185,10 @@ def test_assignment_equals_scipys() -> None:
         cost[rng.random((n, m)) < 0.3] = np.inf
         cost = np.round(cost) if case % 2 else cost  # many ties
         lone = float(np.round(rng.uniform(0, 8)))
-        got = assignment.assign(cost, lone)
-        taken = got[got >= 0]
-        assert len(set(taken)) == len(taken)
-        total = sum(cost[i, j] if j >= 0 else lone for i, j in enumerate(got))
+        rows, columns = (places.astype(np.int32) for places in np.nonzero(np.isfinite(cost)))
+        keep = assignment.assign(rows, columns, cost[rows, columns], lone)
+        assert len(set(rows[keep])) == len(set(columns[keep])) == np.count_nonzero(keep)
+        total = cost[rows, columns][keep].sum() + lone * (n - np.count_nonzero(keep))
         padded = np.full((n, m + n), 1e6)
         padded[:, :m] = np.where(np.isinf(cost), 1e6, cost)
         padded[np.arange(n), m + np.arange(n)] = lone

@@ -8,7 +8,8 @@ import pytest
 
 from ext.bank import TrackBank
 from ext.kalman import ekf_step
-from fusion import bench
+from fusion import bench, crowd
+from fusion.core.lifecycle import CONFIRMED
 from tests.conformance.world import offset, scaled
 
 
@@ -84,10 +85,12 @@ def test_result_has_the_promised_form(monkeypatch: pytest.MonkeyPatch) -> None:
         return 2.0
 
     monkeypatch.setattr(bench, "cpu_us", once)
+    monkeypatch.setattr(crowd, "LIMIT_US", {20: 60.0})
     result = json.loads(json.dumps(bench.run(peers=True)))
     assert set(result) == {"machine", "rows"}
     steps = [row for row in result["rows"] if row["work"] == "ekf_step"]
     assert [row["n"] for row in steps] == [1, 100, 1000]
+    assert [row["n"] for row in result["rows"] if row["work"] == "mtt_scan"] == [20]
     for row in result["rows"]:
         assert set(row) == {"work", "n", "ours_us", "peers", "ratio", "limit_us"}
         assert all(ratio == 1.0 for ratio in row["ratio"].values())
@@ -105,3 +108,12 @@ def test_cpu_time_is_per_call_and_track(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(bench.time, "process_time", lambda: clock[0])
     assert bench.cpu_us(work, 4) == pytest.approx(250.0)
+
+
+def test_the_crowd_is_followed() -> None:
+    """What `mtt_scan` times is tracking: nearly every target has a confirmed track, few tracks are false."""
+    watch = crowd.Watch(crowd.Crowd(60))
+    for _ in range(12):
+        watch.step(*watch.entries())
+    table = watch.tracker.table
+    assert 58 <= np.count_nonzero(table.status == CONFIRMED) <= 63

@@ -3,10 +3,15 @@
 from itertools import permutations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from fusion.core.association import AssociationRules, Pairs, associate, clusters, unassigned_cost
+from ext.assignment import assign, clusters
+from fusion.core.association import AssociationRules, Pairs, associate, unassigned_cost
 from fusion.core.heights import ELEVATION, RANGE
 from tests.unit.test_ordering import site
 
@@ -65,11 +70,47 @@ def test_a_tentative_track_gets_what_is_left():
 
 
 def test_clusters_are_the_connected_parts():
-    pairs = pairs_of({(0, 0): 0.0, (0, 1): 0.0, (1, 1): 0.0, (2, 5): 0.0})
-    parts = [
-        sorted(zip(pairs.rows[c].tolist(), pairs.slots[c].tolist(), strict=True)) for c in clusters(pairs)
-    ]
-    assert parts == [[(0, 0), (0, 1), (1, 1)], [(2, 5)]]
+    pairs = pairs_of({(0, 1): 0.0, (1, 4): 0.0, (1, 9): 0.0, (2, 2): 0.0, (3, 9): 0.0})
+    assert clusters(pairs.rows, pairs.slots).tolist() == [0, 1, 1, 2, 1]
+
+
+def random_pairs(seed, n=60, m=70, p=150):
+    """Pairs ordered by row, then slot, with likelihoods about the price of clutter."""
+    rng = np.random.default_rng(seed)
+    places = np.sort(rng.choice(n * m, p, replace=False))
+    return Pairs((places // m).astype(np.int32), (places % m).astype(np.int32), rng.normal(-CLUTTER, 3.0, p))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_assignment_costs_what_scipys_does(seed):
+    pairs = random_pairs(seed)
+    keep = assign(pairs.rows, pairs.slots, -pairs.log_likelihood, CLUTTER)
+    cost = np.full((60, 130), 1e6)
+    cost[pairs.rows, pairs.slots] = -pairs.log_likelihood
+    cost[np.arange(60), 70 + np.arange(60)] = CLUTTER
+    best = cost[linear_sum_assignment(cost)].sum()
+    ours = -pairs.log_likelihood[keep].sum() + CLUTTER * (60 - np.count_nonzero(keep))
+    assert ours == pytest.approx(best, abs=1e-9)
+    assert np.bincount(pairs.rows[keep]).max() == np.bincount(pairs.slots[keep]).max() == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_clusters_are_those_of_scipy(seed):
+    pairs = random_pairs(seed, p=60)
+    graph = coo_array((np.ones(60), (pairs.rows, 60 + pairs.slots)), shape=(130, 130))
+    parts = connected_components(graph, directed=False)[1][pairs.rows]
+    _, first, number = np.unique(parts, return_index=True, return_inverse=True)
+    assert clusters(pairs.rows, pairs.slots).tolist() == np.argsort(np.argsort(first))[number].tolist()
+
+
+@pytest.mark.parametrize(
+    ("rows", "slots", "cost", "fault"),
+    [([1, 0], [0, 0], [1.0, 1.0], "order"), ([0, 0], [2, 2], [1.0, 1.0], "order"),
+     ([-1, 0], [0, 0], [1.0, 1.0], "order"), ([0, 1], [0, 0], [np.nan, 1.0], "finite")],
+)  # fmt: skip
+def test_impossible_pairs_are_refused(rows, slots, cost, fault):
+    with pytest.raises(ValueError, match=fault):
+        assign(np.array(rows, np.int32), np.array(slots, np.int32), np.array(cost), CLUTTER)
 
 
 def test_a_plot_less_likely_than_clutter_is_left_alone():

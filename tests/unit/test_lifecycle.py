@@ -21,7 +21,7 @@ def hit(table, slot, t_s, scan):
 
 
 def test_m_hits_in_n_looks_confirm(table):
-    slot = table.claim(7, 0)
+    [slot] = table.claim([7], 0)
     hit(table, slot, 1, 1)
     assert table.status[slot] == TENTATIVE
     table.miss(np.array([slot], np.int32))
@@ -30,7 +30,7 @@ def test_m_hits_in_n_looks_confirm(table):
 
 
 def test_a_tentative_track_without_a_chance_is_hopeless(table):
-    slot = table.claim(7, 0)
+    [slot] = table.claim([7], 0)
     slots = np.array([slot], np.int32)
     for _ in range(2):
         table.miss(slots)
@@ -40,7 +40,7 @@ def test_a_tentative_track_without_a_chance_is_hopeless(table):
 
 
 def test_an_unseen_track_coasts_and_wakes(table):
-    slot = table.claim(7, 0)
+    [slot] = table.claim([7], 0)
     hit(table, slot, 1, 1)
     hit(table, slot, 2, 2)
     table.rest(20 * S, RULES)
@@ -50,7 +50,7 @@ def test_an_unseen_track_coasts_and_wakes(table):
 
 
 def test_misses_and_silence_end_a_track(table):
-    slot = table.claim(7, 0)
+    [slot] = table.claim([7], 0)
     hit(table, slot, 1, 1)
     hit(table, slot, 2, 2)
     for _ in range(RULES.misses):
@@ -60,7 +60,7 @@ def test_misses_and_silence_end_a_track(table):
 
 
 def test_an_overdue_tentative_track_ends_and_a_confirmed_one_does_not(table):
-    young, old = table.claim(7, 0), table.claim(8, 0)
+    young, old = table.claim([7, 8], 0)
     hit(table, old, 1, 1)
     hit(table, old, 2, 2)
     both = np.array([young, old], np.int32)
@@ -71,17 +71,19 @@ def test_an_overdue_tentative_track_ends_and_a_confirmed_one_does_not(table):
 
 
 def test_a_full_table_starts_nothing(table):
-    assert [table.claim(i, 0) for i in range(5)] == [0, 1, 2, 3, None]
+    assert table.claim(range(3), 0).tolist() == [0, 1, 2]
+    assert table.claim(range(3), 0).tolist() == [3]
+    assert table.claim([9], 0).tolist() == []
 
 
 def test_restore_undoes_everything(table):
-    first = table.claim(7, 0)
+    [first] = table.claim([7], 0)
     saved = table.checkpoint()
-    second = table.claim(8, 1)
+    [second] = table.claim([8], 1)
     hit(table, first, 1, 1)
     table.restore(saved)
     assert table.status[second] == FREE
     assert table.hits[first] == 1
     assert table.used == 1
-    assert table.claim(9, 2) == second
+    assert table.claim([9], 2) == [second]
     assert table.last_scan[second].tolist() == [-1, -1]

@@ -61,7 +61,7 @@ def named(message):
 
 def drive(messages, how, delays_s=None):
     """A core, its biases, and its pictures as bytes by kind."""
-    core = Core(CoreConfig("COALITION", tracker=TrackerRules.of("missiles", how)))
+    core = Core(CoreConfig("COALITION", tracker=TrackerRules.of("missiles", registration=how)))
     delays_s = np.zeros(len(messages)) if delays_s is None else delays_s
     numbered = enumerate(zip(messages, delays_s, strict=True))
     arrivals = [(m.t_sent_ns + round(d * S), i) for i, (m, d) in numbered]
