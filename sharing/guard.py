@@ -18,14 +18,16 @@ from typing import Annotated
 
 import msgspec
 
+from sharing.audit import AuditLog
 from sharing.clock import Clock, ClockConfig, monotonic_ns, started
 from sharing.daemon import Status, run, until
 from sharing.feeds import Inlet, Outlet, Own
 from sharing.keys import KeysConfig, load_directory, load_pair
 from sharing.messages import NATIONS, RECIPIENTS, Heartbeat, Message, S, topic_of_release
-from sharing.policy import Policy
-from sharing.release import Release
+from sharing.policy import Policy, PolicyError
+from sharing.release import Release, check_runnable
 from sharing.settings import SettingsError, load, load_policy
+from sharing.terms import Reciprocal
 from sharing.transport import Hub
 from sharing.wire import encode
 
@@ -49,6 +51,7 @@ class GuardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Endpoints of recipients that the arrangement never serves stay closed; one that it serves and that is
     not listed here gets nothing. After its end the guard stays `linger_s` while somebody is subscribed.
+    `audit` is the log of its decisions (`sharing.audit`).
     """
 
     nation: str
@@ -58,6 +61,7 @@ class GuardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     own: Own
     recipients: tuple[Recipient, ...] = ()
     seed: int = 0
+    audit: str | None = None
     status: str | None = None
     linger_s: Annotated[float, msgspec.Meta(ge=0)] = 30.0
 
@@ -68,6 +72,7 @@ def main(config: str, check: bool = False) -> int:
     async def work(stop: asyncio.Event) -> None:
         settings = load(config, GuardConfig)
         policy = load_policy(settings.policy)
+        check_live(policy)
         check_names(settings, config)
         directory = load_directory(settings.keys.public)
         directory.require([settings.own.peer, *(recipient.peer for recipient in settings.recipients)])
@@ -76,7 +81,11 @@ def main(config: str, check: bool = False) -> int:
             print(f"{config}: ok")
             return
         async with hub:
-            await Guard(settings, policy, hub).run(stop)
+            guard = Guard(settings, policy, hub)
+            try:
+                await guard.run(stop)
+            finally:
+                guard.close()
 
     return run("guard", work)
 
@@ -86,6 +95,21 @@ def entitled(policy: Policy, nation: str) -> tuple[str, ...]:
     named = {sensor for rule in policy.rules for sensor in rule.sensors}
     served = {recipient for sensor in named for recipient in policy.recipients(nation, sensor)}
     return tuple(r for r in RECIPIENTS if r in served)
+
+
+def check_live(policy: Policy) -> None:
+    """Raises PolicyError for a rule that a session can run but no guard yet."""
+    check_runnable(policy)
+    for rule in policy.rules:
+        where = f"{policy.name}: rule {rule.id!r}"
+        if rule.via is not None:
+            raise PolicyError(
+                f"{where}: via = {rule.via!r}: there is no live hub yet; simulate and replay can"
+            )
+        if rule.trigger == "request":
+            raise PolicyError(f"{where}: trigger = 'request': nobody can ask a live guard yet")
+        if isinstance(rule.quota, Reciprocal):
+            raise PolicyError(f"{where}: quota.kind = 'reciprocal': a live guard does not see what comes in")
 
 
 def check_names(settings: GuardConfig, config: str) -> None:
@@ -106,8 +130,13 @@ class Guard:
         self._nation = settings.nation
         self._settings = settings
         self._hub = hub
+        self._audit: AuditLog | None = None
+        if settings.audit is not None:
+            about = {"nation": settings.nation, "policy": policy.text, "seed": settings.seed}
+            self._audit = AuditLog(settings.audit, about)
         # Another start is another boot: recipients would take numbers that begin anew for duplicates.
-        self._release = Release(policy, settings.seed, start=monotonic_ns())
+        judged = None if self._audit is None else self._audit.judged
+        self._release = Release(policy, settings.seed, start=monotonic_ns(), judged=judged)
         self._status = Status(settings.status, nation=settings.nation, role="guard")
         own, nation = settings.own, settings.nation
         ingress = hub.ingress(own.ingress, f"ingress/{nation}", [own.peer])
@@ -137,6 +166,11 @@ class Guard:
             self._let_out(clock.now_ns())
             self._tend(clock.now_ns())
         self._say("ended", clock.now_ns())
+
+    def close(self) -> None:
+        """End the audit log in order, whatever ended the guard."""
+        if self._audit is not None:
+            self._audit.close()
 
     def _awaited(self) -> list[str]:
         """The recipients' processes that have not subscribed."""
@@ -190,6 +224,8 @@ class Guard:
     def _say(self, state: str, now_ns: int) -> None:
         for outlet in self._outlets.values():
             outlet.heartbeat(now_ns)
+        if self._audit is not None:
+            self._audit.flush()
         self._status.write(
             state,
             t_ns=now_ns,
@@ -199,4 +235,5 @@ class Guard:
             released={name: dict(outlet.published) for name, outlet in self._outlets.items()},
             counters={**self._counters, "links-refused": self._release.refused},
             gate=dict(self._hub.gatekeeper.counters),
+            audit=None if self._audit is None else str(self._audit.head),
         )

@@ -76,9 +76,13 @@ class Gatekeeper:
     """The ZAP handler: decides by (label, key) and gives the key's name as the User-Id."""
 
     def __init__(self, directory: Directory) -> None:
-        self._names = {z85.decode(key): name for name, key in directory.keys.items()}
+        self.reload(directory)
         self._admitted: dict[bytes, frozenset[str]] = {}
         self.counters: Counter[str] = Counter()
+
+    def reload(self, directory: Directory) -> None:
+        """Judge by the keys of `directory` from now on; who is connected stays connected."""
+        self._names = {z85.decode(key): name for key, name in directory.names.items()}
 
     def admit(self, label: str, names: Iterable[str]) -> None:
         """Admit the processes `names` to the sockets labelled `label`."""
