@@ -223,16 +223,16 @@ def query(
 ) -> Iterator[dict[str, Any]]:
     """The decisions of a log, one for each item and recipient, that fit everything asked.
 
+    `of` is a nation or NATION/sensor, `item` the beginning of an item id.
+
     Keys: ``t_ns``, ``item``, ``of``, ``type``, ``epoch``, ``to``, ``outcome``, ``rule``, ``t_out_ns``.
     """
     for record in records(path):
         fields = record.fields
         if fields["kind"] != "item" or not _within(fields["t_ns"], from_ns, until_ns):
             continue
-        if of not in (None, fields["of"], fields["of"].partition("/")[0]) or item not in (
-            None,
-            fields["item"],
-        ):
+        names = (None, fields["of"], fields["of"].partition("/")[0])
+        if of not in names or not fields["item"].startswith(item or ""):
             continue
         for recipient, decided in fields["to"].items():
             given = dict(zip(("outcome", "rule", "t_out_ns"), [*decided, "", None][:3], strict=True))

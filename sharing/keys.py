@@ -62,6 +62,10 @@ class Directory:
         both = (*self.keys.items(), *self.previous.items())
         return {key: name for name, key in both}
 
+    def keys_of(self, name: str) -> frozenset[bytes]:
+        """Every key that `name` may show; none for a name that is not known."""
+        return frozenset(key for key, owner in self.names.items() if owner == name)
+
     def key_of(self, name: str) -> bytes:
         """The public key of `name`. Raises SettingsError when it is not known."""
         try:

@@ -29,7 +29,7 @@ from sharing.marking import marked
 from sharing.messages import RECIPIENTS, Message, renumbered
 from sharing.policy import Policy, PolicyError, Rule
 from sharing.schema import ITEMS
-from sharing.terms import Counted, Reciprocal, knots_ns
+from sharing.terms import Counted, Precision, Reciprocal, knots_ns
 
 MAX_LINKS: Final = 4096
 """Sensors of one originator that one recipient may get; those beyond are not released, and counted."""
@@ -155,6 +155,7 @@ class Release:
         self._links: dict[tuple[str, str, str], _Link] = {}
         self._opened: Counter[tuple[str, str]] = Counter()
         self._given: dict[tuple[str, str], _Ledger] = {}
+        self._coarse: tuple[Message, Precision, Message] | None = None
         self._reciprocal = _reciprocal(policy)
         self._epochs: list[tuple[int, Policy]] = []
         check_runnable(policy)
@@ -179,6 +180,16 @@ class Release:
                 raise PolicyError(f"{policy.name}: rule {rule.id!r}: {error}") from None
         self._reciprocal = self._reciprocal or _reciprocal(policy)
         self._epochs.append((t_ns, policy))
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """The first policy and those that were changed to."""
+        return self.policy, *(policy for _, policy in self._epochs)
+
+    @property
+    def changing(self) -> bool:
+        """Whether rights may come or go with time."""
+        return bool(self._epochs) or any(rule.timed for rule in self.policy.rules)
 
     def in_force(self, t_ns: int) -> tuple[int, Policy]:
         """Epoch (0 before the first change) and policy at scenario time `t_ns`."""
@@ -296,7 +307,7 @@ class Release:
     def _as_released(self, case: _Case, look: _Look | None, t_out_ns: int) -> Message:
         """The item as its recipient gets it; its look is counted."""
         item, link, rule = case.item, case.link, case.rule
-        out = item if rule.precision is None else coarsened(item, rule.precision, self._seed)
+        out = item if rule.precision is None else self._coarsened(item, rule.precision)
         if case.scan is not None:
             number = link.look_number(case.scan, look)
             if number != case.scan:
@@ -309,6 +320,12 @@ class Release:
             boot_id=link.boot_id,
             marking=marked(rule.marking, self.in_force(case.t_ns)[0]),
         )
+
+    def _coarsened(self, item: Message, precision: Precision) -> Message:
+        """The item at a precision, made once for all recipients."""
+        if self._coarse is None or self._coarse[0] is not item or self._coarse[1] != precision:
+            self._coarse = (item, precision, coarsened(item, precision, self._seed))
+        return self._coarse[2]
 
     # ------------------------------------------------------------------------------------------- looks
 

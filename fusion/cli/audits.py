@@ -45,7 +45,7 @@ def verify(log: Path, head: str | None, as_json: bool) -> int:
 @click.argument("log", metavar="LOG", type=FILE)
 @click.option("--of", metavar="WHO", help="NATION or NATION/sensor.")
 @click.option("--to", type=click.Choice(RECIPIENTS), metavar="N", help="Recipient.")
-@click.option("--item", metavar="HEX", help="Item id.")
+@click.option("--item", metavar="HEX", help="Item id, or its beginning.")
 @click.option("--outcome", metavar="O", help="released, kept, withheld, denied, rate, quota, …")
 @click.option("--rule", metavar="R", help="A rule's audit name.")
 @click.option("--from-s", type=Number(float, -1e9, 1e9), metavar="T", help="Scenario seconds, included.")
@@ -70,7 +70,7 @@ def query(
         return print_json({"decisions": shown, "more": more})
     columns = ("t, s", "of", "item", "type", "to", "outcome", "rule", "leaves, s")
     rows = [
-        (f"{d['t_ns'] / 1e9:.3f}", d["of"], d["item"], d["type"], d["to"], d["outcome"], d["rule"],
+        (f"{d['t_ns'] / 1e9:.3f}", d["of"], d["item"][:12], d["type"], d["to"], d["outcome"], d["rule"],
          "–" if d["t_out_ns"] is None else f"{d['t_out_ns'] / 1e9:.3f}")
         for d in shown
     ]  # fmt: skip

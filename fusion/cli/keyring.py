@@ -77,7 +77,8 @@ def listed(folder: Path, as_json: bool) -> int:
 def revoke(name: str, folder: Path) -> None:
     """Take NAME's keys out of the directory for good; its secret, if here, stays for you to destroy.
 
-    Copy public/ to every process that knew it, and restart it: that cuts who is connected, too.
+    Copy public/ to every process that knew it. A guard takes it in on SIGHUP and cuts who is
+    connected with that key; other processes have to be restarted.
     """
     from sharing.keys import fingerprint
     from sharing.keys import revoke as take_out

@@ -1,11 +1,16 @@
-"""``policy``: what an arrangement says of an item, how two differ, and who gets what."""
+"""``policy``: what an arrangement says of an item, how two differ, who gets what; a guard's next one."""
 
+import json
+import math
+import os
+import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fusion.cli.options import FILE, RECIPIENTS, json_option, named_policy, print_json
+from fusion.cli.options import FILE, RECIPIENTS, config_option, json_option, named_policy, print_json
 from fusion.cli.root import Group, cli
 from fusion.command import Number
 
@@ -14,6 +19,8 @@ if TYPE_CHECKING:
     from sharing.policy import Policy
 
 EARLIEST_S, LATEST_S = -1e9, 1e9
+FRESH_S = 5.0
+"""A guard rewrites its status file every second."""
 
 
 @cli.group(cls=Group, epilog="Example: sharedsky policy explain tisa-hub --item KOR/greenpine-c --to JPN")
@@ -94,6 +101,50 @@ def matrix(name: str, out: Path | None, as_json: bool) -> None:
         by_row.setdefault(_whose(cell), {cell.originator: "its own"})[cell.recipient] = cell.told
     rows = [(whose, *(row.get(r, "") for r in RECIPIENTS)) for whose, row in by_row.items()]
     show(plain_table(f"{arrangement.name}: {arrangement.title}", ("of", *RECIPIENTS), rows))
+
+
+@policy.command(epilog="Example: sharedsky policy apply lapsed --at 300 --config kor-guard.toml")
+@click.argument("name", metavar="POLICY")
+@click.option(
+    "--at", "at_s", type=Number(float, EARLIEST_S, LATEST_S), required=True, metavar="T",
+    help="Scenario seconds from which it is in force.",
+)  # fmt: skip
+@config_option
+def apply(name: str, at_s: float, config: str) -> None:
+    """Give a running guard another arrangement, in force from T on.
+
+    It goes into the file `changes` of the guard's configuration, and the guard is told by SIGHUP. No item
+    that would leave from T on goes to who has lost the right; whoever has lost all is cut.
+    """
+    from sharing.changes import add_change
+    from sharing.guard import GuardConfig, check_live
+    from sharing.settings import load
+
+    settings = load(config, GuardConfig)
+    if settings.changes is None:
+        raise click.ClickException(f"{config}: changes: is missing: the file that the guard reads on SIGHUP")
+    arrangement = named_policy(name)
+    check_live(arrangement)
+    running = _running(settings.status)
+    if running is not None and running.get("t_ns", -math.inf) >= at_s * 1e9:
+        raise click.BadParameter(f"{at_s:g}: it is {running['t_ns'] / 1e9:g} s already", param_hint="--at")
+    add_change(settings.changes, arrangement, at_s)
+    if running is None:
+        click.echo(f"{settings.changes}: {arrangement.name} from {at_s:g} s on; no guard runs now", err=True)
+        return
+    os.kill(running["pid"], signal.SIGHUP)
+    told = f"guard {running['pid']} is told"
+    click.echo(f"{settings.changes}: {arrangement.name} from {at_s:g} s on; {told}", err=True)
+
+
+def _running(status: str | None) -> dict[str, Any] | None:
+    """What a guard that runs now says of itself; None for an old file, whose pid may be anybody's by now."""
+    path = Path(status or "")
+    if not path.is_file() or time.time() - path.stat().st_mtime > FRESH_S:
+        return None
+    said: dict[str, Any] = json.loads(path.read_text())
+    live = said.get("role") == "guard" and said.get("state") in ("waiting", "ready", "running")
+    return said if live else None
 
 
 def _drawn(arrangement: "Policy") -> Any:

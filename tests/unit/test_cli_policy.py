@@ -7,6 +7,7 @@ import pytest
 
 import configs
 from fusion.cli import invoke
+from sharing.changes import load_changes
 from sharing.guard import check_live
 from sharing.policy import Policy, PolicyError
 from sharing.settings import load_policy
@@ -85,7 +86,27 @@ def test_mistakes_are_one_line(sharedsky, arguments):
     assert (code, out, err.count("\n")) == (1, "", 1)
 
 
-@pytest.mark.parametrize("command", [(), ("explain",), ("diff",), ("matrix",)])
+def test_apply_writes_what_a_guard_will_read(sharedsky, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = configs.resolve("daemon", "guard").read_text()
+    (tmp_path / "guard.toml").write_text(text)
+    code, _, err = sharedsky("policy", "apply", "coarse", "--at", 300, "--config", "guard.toml")
+    assert (code, err) == (0, "KOR.changes.toml: coarse from 300 s on; no guard runs now\n")
+    ((t_ns, policy),) = load_changes("KOR.changes.toml")
+    assert (t_ns, policy.rules) == (300 * 10**9, load_policy(configs.resolve("policies", "coarse")).rules)
+    assert sharedsky("policy", "apply", "lapsed", "--at", 300, "--config", "guard.toml")[0] == 1
+    assert sharedsky("policy", "apply", "tisa-hub", "--at", 400, "--config", "guard.toml")[0] == 1
+    (tmp_path / "guard.toml").write_text(text.replace("changes = ", "# changes = "))
+    code, _, err = sharedsky("policy", "apply", "lapsed", "--at", 400, "--config", "guard.toml")
+    assert code == 1 and "guard.toml: changes: is missing" in err
+    status = {"role": "guard", "state": "running", "t_ns": 500 * 10**9, "pid": 0}
+    (tmp_path / "guard.toml").write_text(text)
+    (tmp_path / "KOR.guard.json").write_text(json.dumps(status))
+    code, _, err = sharedsky("policy", "apply", "lapsed", "--at", 400, "--config", "guard.toml")
+    assert code == 1 and "it is 500 s already" in err
+
+
+@pytest.mark.parametrize("command", [(), ("explain",), ("diff",), ("matrix",), ("apply",)])
 def test_help_fits_a_screen_and_ends_with_an_example(sharedsky, command):
     code, out, _ = sharedsky("policy", *command, "--help")
     assert code == 0 and len(out.splitlines()) <= 24
