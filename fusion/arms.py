@@ -12,6 +12,7 @@ from fusion.session import Entry, Regions, Result, Session, SessionError, Sink, 
 from sharing.messages import COALITION, NATIONS, RECIPIENTS, Picture, topic_of_picture
 from sharing.policy import Policy
 from sharing.recording import Recorder, Recording
+from sharing.release import Judged
 from sharing.wire import encode
 
 _LOGGED = ("feed/", "picture/", "warning/", "released/")
@@ -41,6 +42,7 @@ def run_arm(
     filters: FilterFactory = compiled,
     record: Path | None = None,
     progress: Callable[[int], None] | None = None,
+    judged: Judged | None = None,
 ) -> Arm:
     """Run `session` under `policy` and score it; `record` is the recording to write, complete or not at all.
 
@@ -58,7 +60,7 @@ def run_arm(
 
         results = run(
             session, policy, nations=nations, regions=regions, filters=filters, sink=sink, keep=False,
-            progress=progress,
+            progress=progress, judged=judged,
         )  # fmt: skip
     return Arm(policy, results, {n: scorer.score() for n, scorer in scorers.items()})
 

@@ -12,10 +12,11 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
@@ -42,6 +43,7 @@ from sharing.daemon import end_with
 from sharing.messages import COALITION, NATIONS, RECIPIENTS, Picture, S
 from sharing.policy import Policy
 from sharing.recording import Recording, merge
+from sharing.release import check_runnable
 from sharing.settings import SettingsError, load_policy
 from sharing.wire import encode
 
@@ -78,6 +80,7 @@ def run(
         raise SettingsError(f"speed = {speed:g}: {SLOWEST:g} to {FASTEST:g} times real time")
     path = resolve("scenarios", scenario)
     arrangement, other = (load_policy(resolve("policies", name)) for name in (policy, against))
+    check_runnable(other)
     flown = load_scenario(str(path))
     regions = tuple(resolve("regions", name) for name in flown.regions)
     draw = flown.seed_default if seed is None else seed
@@ -89,6 +92,7 @@ def run(
             with Exercise(plan, Path(folder)) as exercise:
                 statuses, wall_s = _watch(exercise, Console(stderr=True))
             merge(exercise.recordings(), session, plan.metadata, _exercise_only(plan))
+            _keep_audits(exercise.audits(), out)
         judged = _judge(session, arrangement.name, other.text)
         summary = _summary(plan, other.name, wall_s, statuses, judged)
         part = out / f"{SUMMARY}.part"
@@ -97,6 +101,15 @@ def run(
     if not quiet:
         _show(summary, arrangement.name, other.name, out)
     return summary
+
+
+def _keep_audits(logs: Sequence[Path], out: Path) -> None:
+    """Copy the guards' audit logs into `out`, instead of those of an earlier demo."""
+    for nation in NATIONS:
+        for old in out.glob(f"{nation}.audit*"):
+            old.unlink()
+    for log in logs:
+        shutil.copyfile(log, out / log.name)
 
 
 # ------------------------------------------------------------------------------------------ the live part

@@ -31,7 +31,7 @@ from sensors.scenario import Scenario
 from sharing.clock import ClockConfig, write_start
 from sharing.daemon import PARENT
 from sharing.feeds import Own
-from sharing.guard import GuardConfig, Recipient, entitled
+from sharing.guard import GuardConfig, Recipient, check_live, entitled
 from sharing.keys import KeysConfig, write_pair
 from sharing.messages import COALITION, NATIONS, RECIPIENTS, S
 from sharing.policy import Policy
@@ -83,7 +83,11 @@ def planned(
     regions: tuple[Path, ...],
     more: Mapping[str, str],
 ) -> Plan:
-    """The plan of an exercise; `more` is added to what the recordings say of themselves."""
+    """The plan of an exercise; `more` is added to what the recordings say of themselves.
+
+    Raises PolicyError for an arrangement that no live guard can run yet.
+    """
+    check_live(policy)
     about = {**describe(scenario, seed, policy), **more, "speed": f"{speed:g}"}
     return Plan(scenario, path.resolve(), policy, seed, speed, regions, about)
 
@@ -152,6 +156,11 @@ class Exercise:
         """The nodes' recordings, in the order of RECIPIENTS."""
         return [self.folder / f"{nation}.mcap" for nation in RECIPIENTS]
 
+    def audits(self) -> list[Path]:
+        """The guards' audit logs, all their files, older ones first."""
+        found = [path for nation in NATIONS for path in self.folder.glob(f"{nation}.audit*")]
+        return sorted(found, reverse=True)
+
     # ------------------------------------------------------------------------------------ configuration
 
     def _layout(self) -> None:
@@ -210,6 +219,7 @@ class Exercise:
                 for other in entitled(self.plan.policy, nation)
             ),
             seed=self.plan.seed,
+            audit=str(self.folder / f"{nation}.audit"),
             status=str(self.folder / f"{nation}.guard.json"),
         )
 

@@ -41,7 +41,7 @@ from sharing.messages import (
 )
 from sharing.policy import Policy
 from sharing.recording import Recorded, Recording
-from sharing.release import Release
+from sharing.release import Judged, Release
 from sharing.wire import MAX_ROWS, decode, encode
 
 RULES = ("models", "association", "registration")  # what metadata may say of trackers, by name
@@ -221,7 +221,8 @@ def describe(scenario: Scenario, seed: int, policy: Policy) -> dict[str, str]:
         "t_start_ns": str(scenario.t_start_ns),
         "t_end_ns": str(scenario.t_end_ns),
         "regions": " ".join(scenario.regions),
-        **{name: getattr(scenario, name) for name in RULES},
+        "models": scenario.models,
+        "association": scenario.association,
         "max_tracks": str(scenario.max_tracks),
         "objects": str(len(scenario.truth)),
         "policy": policy.name,
@@ -349,12 +350,13 @@ def run(
     sink: Sink | None = None,
     keep: bool = True,
     progress: Callable[[int], None] | None = None,
+    judged: Judged | None = None,
 ) -> dict[str, Result]:
     """Run a session under an arrangement and say what each nation knew.
 
     `policy` is the session's own unless given; `withhold` names feeds that nobody else gets (``KOR``,
     ``KOR/greenpine-c``). `sink` sees every line of the nations' logs in order; `progress` is called with each
-    tick's time. Raises PolicyError for an unknown name to withhold.
+    tick's time, `judged` with every decision on an item. Raises PolicyError for an unknown name to withhold.
     """
     arrangement = policy or session.policy
     if withhold:
@@ -364,7 +366,7 @@ def run(
     configs = (core_config(n, regions, horizon_s, session.metadata) for n in names)
     nodes = {config.nation: _Node(config, filters, sink, keep) for config in configs}
     last_tick_ns = session.t_end_ns + horizon_s * S
-    loop = _Loop(session, nodes, Release(arrangement, session.seed), last_tick_ns, progress)
+    loop = _Loop(session, nodes, Release(arrangement, session.seed, judged=judged), last_tick_ns, progress)
     for item in session.items():
         loop.advance(item.message.t_sent_ns)
         loop.push(item.message.t_available_ns, item.message.originator, *item)

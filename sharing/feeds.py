@@ -11,7 +11,7 @@ Rules of this module:
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -84,6 +84,23 @@ class Outlet:
             frame = encode(topic, beat)
             for link in self._links:
                 link.send(frame)
+
+    def shut(self) -> None:
+        """Cut whoever is connected, let nobody in, and forget what could be asked for again."""
+        for end in (*self._links, self._server):
+            end.shut()
+        self._ring = Ring()
+
+    def reopen(self) -> None:
+        """Let in again who is admitted. Raises SettingsError when an address is taken."""
+        for end in (*self._links, self._server):
+            end.reopen()
+
+    def forget(self, lost: Callable[[str], bool]) -> None:
+        """Neither repeat nor announce any more what was published of sensors that are `lost`."""
+        for topic in self._ring.last():
+            if lost(parse_topic(topic).sensor):
+                self._ring.drop(topic)
 
     def serve(self) -> None:
         """Answer the requests that wait; a bad one is counted and stays unanswered."""

@@ -7,30 +7,39 @@ Rules of this module:
   only that recipient's key is admitted. For others no endpoint exists.
 - Releases are computed from the items' available times, not from their arrival here: a live exercise and
   its simulation give the same stamps. An item that is due already leaves at once.
+- The policy can change while it runs, at an epoch in scenario time. Who loses the right gets nothing that
+  would leave after it, and is cut; the others keep their connections and their numbers.
 - The guard subscribes to its own nation's feed once all its recipients have subscribed to it, so that an
   exercise starts when the whole chain stands.
 """
 
 import asyncio
 import heapq
+import signal
 from collections import Counter
+from functools import partial
 from typing import Annotated
 
 import msgspec
 
+from sharing.audit import AuditLog
+from sharing.changes import load_changes
 from sharing.clock import Clock, ClockConfig, monotonic_ns, started
-from sharing.daemon import Status, run, until
+from sharing.daemon import Status, note, run, until
 from sharing.feeds import Inlet, Outlet, Own
 from sharing.keys import KeysConfig, load_directory, load_pair
 from sharing.messages import NATIONS, RECIPIENTS, Heartbeat, Message, S, topic_of_release
-from sharing.policy import Policy
-from sharing.release import Release
+from sharing.policy import Policy, PolicyError
+from sharing.release import Release, check_runnable
 from sharing.settings import SettingsError, load, load_policy
+from sharing.terms import Reciprocal
 from sharing.transport import Hub
 from sharing.wire import encode
 
 TEND_S = 0.25
 """Longest wait, wall seconds, between looks at requests and subscribers."""
+LAST_NS = S // 5
+"""Wall time for the last item to go before a connection is cut; nothing is sent on it meanwhile."""
 MAX_HELD = 100_000
 """Items that may wait for their release at one time."""
 
@@ -49,6 +58,8 @@ class GuardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Endpoints of recipients that the arrangement never serves stay closed; one that it serves and that is
     not listed here gets nothing. After its end the guard stays `linger_s` while somebody is subscribed.
+    `audit` is the log of its decisions (`sharing.audit`), `changes` the file into which
+    `sharedsky policy apply` puts other arrangements: it is read at the start and on SIGHUP, like the keys.
     """
 
     nation: str
@@ -58,6 +69,8 @@ class GuardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     own: Own
     recipients: tuple[Recipient, ...] = ()
     seed: int = 0
+    audit: str | None = None
+    changes: str | None = None
     status: str | None = None
     linger_s: Annotated[float, msgspec.Meta(ge=0)] = 30.0
 
@@ -68,6 +81,7 @@ def main(config: str, check: bool = False) -> int:
     async def work(stop: asyncio.Event) -> None:
         settings = load(config, GuardConfig)
         policy = load_policy(settings.policy)
+        check_live(policy)
         check_names(settings, config)
         directory = load_directory(settings.keys.public)
         directory.require([settings.own.peer, *(recipient.peer for recipient in settings.recipients)])
@@ -76,16 +90,37 @@ def main(config: str, check: bool = False) -> int:
             print(f"{config}: ok")
             return
         async with hub:
-            await Guard(settings, policy, hub).run(stop)
+            guard = Guard(settings, policy, hub)
+            try:
+                await guard.run(stop)
+            finally:
+                guard.close()
 
     return run("guard", work)
 
 
-def entitled(policy: Policy, nation: str) -> tuple[str, ...]:
-    """The recipients that `policy` gives anything of `nation`, whatever its sensors are called."""
+def entitled(policy: Policy, nation: str, t_ns: int | None = None) -> tuple[str, ...]:
+    """The recipients that `policy` gives anything of `nation` at `t_ns`, whatever its sensors are called.
+
+    Without a time: those that it may ever give anything.
+    """
     named = {sensor for rule in policy.rules for sensor in rule.sensors}
-    served = {recipient for sensor in named for recipient in policy.recipients(nation, sensor)}
-    return tuple(r for r in RECIPIENTS if r in served)
+    return tuple(r for r in RECIPIENTS if any(policy.decide(nation, s, r, t_ns) is not None for s in named))
+
+
+def check_live(policy: Policy) -> None:
+    """Raises PolicyError for a rule that a session can run but no guard yet."""
+    check_runnable(policy)
+    for rule in policy.rules:
+        where = f"{policy.name}: rule {rule.id!r}"
+        if rule.via is not None:
+            raise PolicyError(
+                f"{where}: via = {rule.via!r}: there is no live hub yet; simulate and replay can"
+            )
+        if rule.trigger == "request":
+            raise PolicyError(f"{where}: trigger = 'request': nobody can ask a live guard yet")
+        if isinstance(rule.quota, Reciprocal):
+            raise PolicyError(f"{where}: quota.kind = 'reciprocal': a live guard does not see what comes in")
 
 
 def check_names(settings: GuardConfig, config: str) -> None:
@@ -106,21 +141,39 @@ class Guard:
         self._nation = settings.nation
         self._settings = settings
         self._hub = hub
-        # Another start is another boot: recipients would take numbers that begin anew for duplicates.
-        self._release = Release(policy, settings.seed, start=monotonic_ns())
-        self._status = Status(settings.status, nation=settings.nation, role="guard")
-        own, nation = settings.own, settings.nation
-        ingress = hub.ingress(own.ingress, f"ingress/{nation}", [own.peer])
-        self._inlet = Inlet(ingress, hub.client(own.backfill, own.peer), nation, nation, own.peer)
-        served = entitled(policy, nation)
-        self._outlets = {r.nation: self._outlet(r) for r in settings.recipients if r.nation in served}
         self._held: list[tuple[int, int, str, Message]] = []
         self._taken = 0
         self._counters: Counter[str] = Counter()
+        self._audit: AuditLog | None = None
+        if settings.audit is not None:
+            about = {"nation": settings.nation, "policy": policy.text, "seed": settings.seed}
+            self._audit = AuditLog(settings.audit, about)
+        # Another start is another boot: recipients would take numbers that begin anew for duplicates.
+        judged = None if self._audit is None else self._audit.judged
+        self._release = Release(policy, settings.seed, start=monotonic_ns(), judged=judged)
+        self._status = Status(settings.status, nation=settings.nation, role="guard")
+        self._told = asyncio.Event()
+        self._changed = 0
+        self._take_changes(None)
+        own, nation = settings.own, settings.nation
+        ingress = hub.ingress(own.ingress, f"ingress/{nation}", [own.peer])
+        self._inlet = Inlet(ingress, hub.client(own.backfill, own.peer), nation, nation, own.peer)
+        served = {name for p in self._release.policies for name in entitled(p, nation)}
+        self._outlets = {r.nation: self._outlet(r) for r in settings.recipients if r.nation in served}
+        self._shut: dict[str, Outlet] = {}
+        self._lost_ns: dict[str, int] = {}
         self._end_ns = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until the configured end and while anybody is subscribed after it, or until told to stop."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._told.set)
+        try:
+            await self._serve(stop)
+        finally:
+            loop.remove_signal_handler(signal.SIGHUP)
+
+    async def _serve(self, stop: asyncio.Event) -> None:
         while (awaited := self._awaited()) and not stop.is_set():
             if self._status.due():
                 self._status.write("waiting", waiting_for=awaited)
@@ -130,13 +183,21 @@ class Guard:
         clock = await until(started(self._settings.clock), stop, self._hub)
         if clock is None:
             return
+        self._told.set()  # what has changed while nobody's clock ran
         while not stop.is_set() and not self._ended(clock):
             due = min(TEND_S, clock.wall_s_until(self._held[0][0])) if self._held else TEND_S
             await self._hub.wait(due)
+            self._listen(clock.now_ns())
+            self._keep_rights(clock.now_ns())
             self._take()
             self._let_out(clock.now_ns())
             self._tend(clock.now_ns())
         self._say("ended", clock.now_ns())
+
+    def close(self) -> None:
+        """End the audit log in order, whatever ended the guard."""
+        if self._audit is not None:
+            self._audit.close()
 
     def _awaited(self) -> list[str]:
         """The recipients' processes that have not subscribed."""
@@ -156,6 +217,86 @@ class Guard:
         egress = self._hub.egress(recipient.feed, label, [recipient.peer])
         server = self._hub.server(recipient.backfill, f"backfill/{label}", [recipient.peer])
         return Outlet(self._nation, [egress], server)
+
+    # ------------------------------------------------------------------------------------------ changes
+
+    def _listen(self, now_ns: int) -> None:
+        """After a SIGHUP: what is new. What cannot be is told and counted, and changes nothing."""
+        if not self._told.is_set():
+            return
+        self._told.clear()
+        try:
+            self._take_keys()
+            self._take_changes(now_ns)
+        except SettingsError as error:
+            self._counters["reload-refused"] += 1
+            note("guard", f"not taken in: {error}")
+
+    def _take_changes(self, now_ns: int | None) -> None:
+        """Changes of the policy that are new in their file; none of them may begin in the past.
+
+        Raises SettingsError at the first that cannot be.
+        """
+        if self._settings.changes is None:
+            return
+        for t_ns, policy in load_changes(self._settings.changes)[self._changed :]:
+            check_live(policy)
+            if now_ns is not None and t_ns <= now_ns:
+                late = f"it is {now_ns / S:g} s already"
+                raise PolicyError(f"{policy.name}: a change at {t_ns / S:g} s: {late}")
+            self._release.change(policy, t_ns)
+            self._changed += 1
+            if self._audit is not None:
+                self._audit.note("policy", t_ns=t_ns, epoch=self._changed, policy=policy.text)
+            waiting = [(t, r, item) for t, _, r, item in sorted(self._held, key=lambda held: held[:2])]
+            standing = self._release.stand(waiting)
+            self._counters["withdrawn"] += len(waiting) - len(standing)
+            self._held = [(t, number, r, item) for number, (t, r, item) in enumerate(standing, self._taken)]
+            self._taken += len(standing)
+
+    def _take_keys(self) -> None:
+        """The public keys as they are now; who is connected with a key that has gone is cut."""
+        before, now = self._hub.directory, load_directory(self._settings.keys.public)
+        self._hub.reload(now)
+        for recipient in self._settings.recipients:
+            outlet = self._outlets.get(recipient.nation)
+            if outlet is not None and before.keys_of(recipient.peer) - now.keys_of(recipient.peer):
+                outlet.shut()
+                outlet.reopen()
+
+    def _keep_rights(self, now_ns: int) -> None:
+        """Cut who has no right any more, and nobody else; let in again who has one again."""
+        if not self._release.changing:
+            return
+        policy = self._release.in_force(now_ns)[1]
+        served = entitled(policy, self._nation, now_ns)
+        for recipient in self._settings.recipients:
+            name = recipient.nation
+            if name in served:
+                self._lost_ns.pop(name, None)
+                outlet = self._outlets.get(name) or self._let_in(recipient)
+                outlet.forget(partial(self._lost, policy, name, now_ns))
+            elif name in self._outlets:
+                since_ns = self._lost_ns.setdefault(name, monotonic_ns())
+                if monotonic_ns() - since_ns >= LAST_NS:
+                    self._shut[name] = self._outlets.pop(name)
+                    self._shut[name].shut()
+
+    def _lost(self, policy: Policy, recipient: str, now_ns: int, sensor: str) -> bool:
+        """Whether a recipient has no right to a sensor's items now."""
+        return policy.decide(self._nation, sensor, recipient, now_ns) is None
+
+    def _let_in(self, recipient: Recipient) -> Outlet:
+        """Open the endpoints of a recipient that has got a right, for the first time or again."""
+        outlet = self._shut.pop(recipient.nation, None)
+        if outlet is None:
+            outlet = self._outlet(recipient)
+        else:
+            outlet.reopen()
+        self._outlets[recipient.nation] = outlet
+        return outlet
+
+    # -------------------------------------------------------------------------------------------- items
 
     def _take(self) -> None:
         """Take in what the own emulator has sent, and hold what is to be released."""
@@ -177,19 +318,27 @@ class Guard:
         while self._held and self._held[0][0] <= now_ns:
             t_out_ns, _, recipient, item = heapq.heappop(self._held)
             topic = topic_of_release(item.originator, recipient, item.sensor)
-            self._outlets[recipient].publish(topic, item, encode(topic, item), t_out_ns)
+            outlet = self._outlets.get(recipient)
+            if outlet is None:
+                self._counters["cut"] += 1
+            else:
+                outlet.publish(topic, item, encode(topic, item), t_out_ns)
 
     def _tend(self, now_ns: int) -> None:
         """Answer requests; once a second, heartbeats and status."""
-        for outlet in self._outlets.values():
-            outlet.serve()
+        for name, outlet in self._outlets.items():
+            if name not in self._lost_ns:
+                outlet.serve()
             outlet.watched()
         if self._status.due():
             self._say("running", now_ns)
 
     def _say(self, state: str, now_ns: int) -> None:
-        for outlet in self._outlets.values():
-            outlet.heartbeat(now_ns)
+        for name, outlet in self._outlets.items():
+            if name not in self._lost_ns:
+                outlet.heartbeat(now_ns)
+        if self._audit is not None:
+            self._audit.flush()
         self._status.write(
             state,
             t_ns=now_ns,
@@ -199,4 +348,5 @@ class Guard:
             released={name: dict(outlet.published) for name, outlet in self._outlets.items()},
             counters={**self._counters, "links-refused": self._release.refused},
             gate=dict(self._hub.gatekeeper.counters),
+            audit=None if self._audit is None else str(self._audit.head),
         )

@@ -4,7 +4,10 @@ Rules of this module:
 
 - A process has a name, ``NATION.role`` (``KOR.guard``), and one CURVE key pair under that name.
 - The secret lies in ``NAME.key``, readable by its owner only; a file that others can read is refused.
-- Public keys lie in a directory, one ``NAME.pub`` each: copying a file there is how a peer gets known.
+- Public keys lie in a directory, one ``NAME.pub`` each: copying a file there is how a peer gets known. Its
+  first line is the key; a second one is that from before a rotation, admitted until the rotation is finished.
+- ``NAME.revoked`` holds the keys that NAME must never use again. A directory that has one of them both ways
+  is refused, so that copying an old file back readmits nobody.
 - Keys are Z85 text of 40 characters, as ZeroMQ writes them. Making them is `sharing.transport`'s work.
 """
 
@@ -12,7 +15,8 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
@@ -47,9 +51,20 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The public keys a process knows, by name."""
+    """The public keys a process knows, by name; `previous` are those from before a rotation."""
 
     keys: dict[str, bytes]
+    previous: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def names(self) -> dict[bytes, str]:
+        """Who may show which key: the current ones, and those from before a rotation."""
+        both = (*self.keys.items(), *self.previous.items())
+        return {key: name for name, key in both}
+
+    def keys_of(self, name: str) -> frozenset[bytes]:
+        """Every key that `name` may show; none for a name that is not known."""
+        return frozenset(key for key, owner in self.names.items() if owner == name)
 
     def key_of(self, name: str) -> bytes:
         """The public key of `name`. Raises SettingsError when it is not known."""
@@ -94,14 +109,82 @@ def load_directory(path: Path | str) -> Directory:
     files = sorted(path.glob("*.pub"))
     if len(files) > MAX_KEYS:
         raise SettingsError(f"{path}: {len(files)} public keys; at most {MAX_KEYS} are allowed")
-    return Directory({_name(file): _public(file) for file in files})
+    known = {_name(file): _public(file) for file in files}
+    for name, keys in known.items():
+        for key in keys:
+            if key in revoked_keys(path, name):
+                raise SettingsError(f"{path / name}.pub: holds key {fingerprint(key)}, which was revoked")
+    both = {name: keys[1] for name, keys in known.items() if len(keys) > 1}
+    return Directory({name: keys[0] for name, keys in known.items()}, both)
 
 
-def _public(path: Path) -> bytes:
-    key = read_text(path).strip().encode()
-    if not KEY.fullmatch(key):
-        raise SettingsError(f"{path}: not a public key: 40 Z85 characters are needed")
-    return key
+def fingerprint(key: bytes) -> str:
+    """A short name of a public key, for people."""
+    return blake2b(key, digest_size=6).hexdigest()
+
+
+def revoked_keys(public: Path, name: str) -> list[bytes]:
+    """The keys that `name` must never use again."""
+    path = public / f"{name}.revoked"
+    return [line.encode() for line in read_text(path).split()] if path.exists() else []
+
+
+def revoke(public: Path, name: str) -> list[bytes]:
+    """Take every key of `name` out of a directory for good; gives them. Raises SettingsError when unknown."""
+    keys = list(_public(_known(public, name)))
+    _write(public / f"{name}.revoked", [*revoked_keys(public, name), *keys], 0o644)
+    (public / f"{name}.pub").unlink()
+    return keys
+
+
+def rotate(secrets: Path, public: Path, pair: KeyPair) -> None:
+    """Make `pair` the keys of its name; the public key until now stays admitted until `finish_rotation`.
+
+    Raises SettingsError when the name is unknown, or while an earlier rotation is not finished.
+    """
+    before = _public(_known(public, pair.name))
+    if len(before) > 1:
+        raise SettingsError(f"{public / pair.name}.pub: a rotation is under way; finish it first")
+    load_pair(secrets / f"{pair.name}.key")
+    _write(secrets / f"{pair.name}.key", [pair.public, pair.secret], 0o600)
+    _write(public / f"{pair.name}.pub", [pair.public, before[0]], 0o644)
+
+
+def finish_rotation(public: Path, name: str) -> bytes:
+    """Revoke the key from before a rotation; gives it. Raises SettingsError when there is none."""
+    keys = _public(_known(public, name))
+    if len(keys) < 2:
+        raise SettingsError(f"{public / name}.pub: no rotation is under way")
+    _write(public / f"{name}.revoked", [*revoked_keys(public, name), keys[1]], 0o644)
+    _write(public / f"{name}.pub", [keys[0]], 0o644)
+    return keys[1]
+
+
+def _known(public: Path, name: str) -> Path:
+    path = public / f"{name}.pub"
+    _name(path)
+    if not path.exists():
+        known = ", ".join(sorted(file.stem for file in public.glob("*.pub")))
+        raise SettingsError(f"{path}: no such public key; known: {known or 'none'}")
+    return path
+
+
+def _write(path: Path, lines: Iterable[bytes], mode: int) -> None:
+    """Replace a file by `lines`, whole or not at all, and readable by those of `mode` only from the start."""
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(b"".join(line + b"\n" for line in lines))
+    part.rename(path)
+
+
+def _public(path: Path) -> tuple[bytes, ...]:
+    keys = tuple(read_text(path).encode().split())
+    if len(keys) not in (1, 2) or not all(map(KEY.fullmatch, keys)):
+        raise SettingsError(
+            f"{path}: not a public key: 40 Z85 characters are needed, and those of the key before at most"
+        )
+    return keys
 
 
 def _name(path: Path) -> str:

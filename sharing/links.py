@@ -47,6 +47,10 @@ class Ring:
             self.counters["ring-full"] += 1
         kept.append((sequence, t_ns, frame))
 
+    def drop(self, topic: str) -> None:
+        """Forget what `topic` carried."""
+        self._frames.pop(topic, None)
+
     def last(self) -> dict[str, int]:
         """The last number of every topic, for the heartbeats."""
         return {topic: kept[-1][0] for topic, kept in self._frames.items()}

@@ -15,6 +15,7 @@ Rules of this module:
 
 import asyncio
 import os
+import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
@@ -32,6 +33,9 @@ from sharing.settings import SettingsError
 
 ZAP_ENDPOINT = "inproc://zeromq.zap.01"
 READABLE = int(zmq.POLLIN)
+REBIND_TRIES = 50
+REBIND_PAUSE_S = 0.01
+"""libzmq lets an address go in a thread of its own, some milliseconds after `unbind`."""
 FIXED_PORTS = range(12_000, 32_000)
 MONITORED = {
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "handshake-protocol",
@@ -76,9 +80,13 @@ class Gatekeeper:
     """The ZAP handler: decides by (label, key) and gives the key's name as the User-Id."""
 
     def __init__(self, directory: Directory) -> None:
-        self._names = {z85.decode(key): name for name, key in directory.keys.items()}
+        self.reload(directory)
         self._admitted: dict[bytes, frozenset[str]] = {}
         self.counters: Counter[str] = Counter()
+
+    def reload(self, directory: Directory) -> None:
+        """Judge by the keys of `directory` from now on; who is connected stays connected."""
+        self._names = {z85.decode(key): name for key, name in directory.names.items()}
 
     def admit(self, label: str, names: Iterable[str]) -> None:
         """Admit the processes `names` to the sockets labelled `label`."""
@@ -112,11 +120,29 @@ class _Endpoint:
         self.socket: zmq.Socket[bytes] = hub.plain_context.socket(kind)
         self.limits = hub.limits
         self.peer = peer
+        self.address = ""
         self.counters: Counter[str] = Counter()
 
     def readable(self) -> bool:
         """Whether something waits. Asking also readies the socket's descriptor for the next signal."""
         return bool(int(self.socket.getsockopt(zmq.EVENTS)) & READABLE)
+
+    def shut(self) -> None:
+        """Cut whoever is connected to this bound socket, and let nobody in."""
+        if self.address:
+            self.socket.unbind(self.address)
+
+    def reopen(self) -> None:
+        """Listen again after `shut`. Raises SettingsError when somebody else has the address by now."""
+        for _ in range(REBIND_TRIES):
+            try:
+                self.socket.bind(self.address)
+                return
+            except zmq.ZMQError as error:
+                if error.errno != zmq.EADDRINUSE:
+                    raise
+                time.sleep(REBIND_PAUSE_S)
+        raise SettingsError(f"{self.address}: cannot listen again: address already in use")
 
     def _receive(self) -> list[zmq.Frame] | None:
         """One message's frames, None when there is none. A signal or a full queue is no reason to wait."""
@@ -281,6 +307,11 @@ class Hub:
             socket.close(0)
         self.context.term()
 
+    def reload(self, directory: Directory) -> None:
+        """Know the keys of `directory` from now on. Who is connected stays so until its socket is shut."""
+        self.directory = directory
+        self.gatekeeper.reload(directory)
+
     def ingress(self, endpoint: str, label: str, admitted: Iterable[str]) -> Ingress:
         """A bound SUB for the publishers `admitted`."""
         return self._bind(Ingress(self, zmq.SUB, None), endpoint, label, admitted)
@@ -332,6 +363,7 @@ class Hub:
             socket.bind(address)
         except zmq.ZMQError as error:
             raise SettingsError(f"{address}: cannot listen for {label}: {error.strerror.lower()}") from None
+        endpoint.address = address
         return endpoint
 
     def _connect(self, endpoint: E, address: str, peer: str) -> E:

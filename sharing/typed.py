@@ -4,12 +4,15 @@
 one line: file, dotted key, value, what is allowed.
 """
 
+import re
 import tomllib
 from typing import Any, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+
+_NAMES_A_KEY = re.compile(r"[a-z_]+ = ")
 
 
 class SettingsError(ValueError):
@@ -42,6 +45,8 @@ def _explain(message: str, raw: dict[str, Any], kind: Any, name: str) -> str:
     if not key:
         return f"{name}: {problem}"
     value = _lookup(raw, parts)
+    if _NAMES_A_KEY.match(problem):  # what a table refuses of its own says so: "field = value: …"
+        return f"{name}: {key}.{problem}"
     shown = "" if value is None or isinstance(value, dict) else f" = {value!r}"
     return f"{name}: {key}{shown}: {problem}"
 

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 # isort: off
 from fusion.cli.root import cli
 from fusion.cli import sessions, processes, imports, exports, plots, benches, inits, checks
+from fusion.cli import policies, audits, keyring
 
 # isort: on
 from fusion.command import invoke as run_command
 
 __all__ = [
-    "benches", "checks", "cli", "exports", "imports", "inits", "invoke", "main", "plots", "processes",
-    "sessions",
+    "audits", "benches", "checks", "cli", "exports", "imports", "inits", "invoke", "keyring", "main", "plots",
+    "policies", "processes", "sessions",
 ]  # fmt: skip
 
 

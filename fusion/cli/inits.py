@@ -28,6 +28,20 @@ def scenario(out: Path) -> None:
     _write(out, "scenario")
 
 
+@init.command(epilog="Example: sharedsky init policy -o mine.toml")
+@click.option(
+    "-o", "out", type=FILE, default=Path("policy.toml"), show_default=True, metavar="FILE",
+    help="File to write; must not exist yet.",
+)  # fmt: skip
+def policy(out: Path) -> None:
+    """An arrangement that works as it stands, with every term of the language explained.
+
+    Say in its comment what was reported and what you assume, change who gets what,
+    and look at it: sharedsky policy matrix FILE
+    """
+    _write(out, "policy")
+
+
 def _write(out: Path, template: str) -> None:
     """Write a template of `configs/templates/` to a new file. Raises ClickException when there is one."""
     from configs import resolve

@@ -42,12 +42,16 @@ config_option = click.option("--config", required=True, metavar="F", help="TOML 
 check_option = click.option("--check", is_flag=True, help="Only check the configuration.")
 
 
-def named_policy(name: str) -> "Policy":
-    """The arrangement `name` (slug or path)."""
+def named_policy(name: str, runs: bool = True) -> "Policy":
+    """The arrangement `name` (slug or path). Raises PolicyError where it is to run and cannot yet."""
     from configs import resolve
+    from sharing.release import check_runnable
     from sharing.settings import load_policy
 
-    return load_policy(resolve("policies", name))
+    policy = load_policy(resolve("policies", name))
+    if runs:
+        check_runnable(policy)
+    return policy
 
 
 def without(policy: "Policy", withhold: str | None, sensors: Sequence[str]) -> "Policy":

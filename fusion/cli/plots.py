@@ -52,7 +52,7 @@ def coverage(scenario: str, altitudes_km: list[float], sensors: str | None, out:
 
         return figures.draw(_only(_loaded(scenario), sensors), altitudes_km)
 
-    _write(drawn, out, scenario)
+    write_picture(drawn, out, scenario)
 
 
 @plot.command(epilog="Example: sharedsky plot scenario 001 -o wonsan.png --seed 3")
@@ -69,7 +69,7 @@ def scenario(scenario: str, sensors: str | None, seed: int | None, out: Path) ->
         chosen = _only(_loaded(scenario), sensors)
         return figures.draw(figures.tell(chosen, chosen.seed_default if seed is None else seed))
 
-    _write(drawn, out, scenario)
+    write_picture(drawn, out, scenario)
 
 
 @plot.command(epilog="Example: sharedsky plot session session.mcap --nation JPN -o japan.png")
@@ -84,10 +84,10 @@ def session(session_file: Path, nation: str | None, out: Path) -> None:
 
         return figures.draw(figures.read(session_file, nation))
 
-    _write(drawn, out, session_file)
+    write_picture(drawn, out, session_file)
 
 
-def _write(drawn: Callable[[], Any], out: Path, *inputs: Path | str) -> None:
+def write_picture(drawn: Callable[[], Any], out: Path, *inputs: Path | str) -> None:
     """Draw and write a figure, after checking `out`. Raises ClickException for what cannot be drawn."""
     if out.suffix.lower() not in SUFFIXES:
         raise click.BadParameter(f"{out}: a figure is written as {' or '.join(SUFFIXES)}", param_hint="-o")

@@ -18,7 +18,4 @@ class Group(click.Group):
 )
 @click.version_option(package_name="sharedsky")
 def cli() -> None:
-    """Real-time missile-tracking data fusion between nations. SIMULATED, NOTIONAL.
-
-    Early warning and information sharing: what sharing sensor feeds gives, what withholding them costs.
-    """
+    """Missile-tracking data fusion between nations, SIMULATED and NOTIONAL: what sharing gives and costs."""

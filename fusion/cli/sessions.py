@@ -1,6 +1,7 @@
 """``demo``, ``simulate``, ``replay``, ``score``: sessions run, again and compared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from fusion.session import Result
     from sensors.scenario import Scenario
     from sharing.policy import Policy
+    from sharing.release import Judged
 
 
 @cli.command(epilog="Example: sharedsky demo 009 --seed 3 --out demo-out")
@@ -68,10 +70,12 @@ def demo(
 @policy_option
 @withhold_option
 @registration_option
+@click.option("--audit", type=FILE, metavar="LOG", help="Log every decision on what leaves a nation.")
 @backend_option
 @json_option
 def simulate(
     scenario: str, out: Path, seed: int | None, policy: str, withhold: str | None, registration: str | None,
+    audit: Path | None,
     backend: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Run SCENARIO without sockets or waiting, and record it whole.
@@ -83,9 +87,12 @@ def simulate(
     from sensors.scenario import load_scenario
 
     check_out(out, scenario, policy)
+    named = named_policy(policy)
     flown = load_scenario(scenario)
-    arrangement = without(named_policy(policy), withhold, sensors_of(flown))
-    simulate_scenario(flown, out, seed, arrangement, backend, as_json, registration)
+    arrangement = without(named, withhold, sensors_of(flown))
+    if audit is not None and audit.exists():
+        raise click.ClickException(f"{audit}: is there already and stays as it is; choose another --audit")
+    simulate_scenario(flown, out, seed, arrangement, backend, as_json, registration, audit)
 
 
 @cli.command(epilog="Example: sharedsky replay session.mcap --withhold KOR --nation JPN -o japan.mcap")
@@ -211,7 +218,7 @@ def biases_of(results: "Mapping[str, Result]", nations: Sequence[str]) -> dict[s
 
 def simulate_scenario(
     scenario: "Scenario", out: Path, seed: int | None, policy: "Policy", backend: str, as_json: bool,
-    registration: str | None = None, **more: Any,
+    registration: str | None = None, audit: Path | None = None, **more: Any,
 ) -> None:  # fmt: skip
     """Generate, run, record and report; `more` is what the JSON document says besides."""
     from fusion.arms import run_arm
@@ -222,10 +229,11 @@ def simulate_scenario(
     begun_ns = monotonic_ns()
     seed = scenario.seed_default if seed is None else seed
     session, digest = registered(Session.generate(scenario, seed, policy), registration).hashed()
-    with Progress("simulate", session) as progress:
+    about = {"policy": policy.text, "seed": seed, "session": session.name}
+    with Progress("simulate", session) as progress, _audited(audit, about) as judged:
         arm = run_arm(
             session, policy, regions=regions_of(session), filters=filters_of(backend), record=out,
-            progress=progress,
+            progress=progress, judged=judged,
         )  # fmt: skip
     answer: dict[str, Any] = {
         "scenario": session.name,
@@ -245,3 +253,15 @@ def simulate_scenario(
         return
     show(arm_table(f"{session.name}, seed {session.seed}, {policy.name}", answer["metrics"]))
     click.echo(f"{out}: session {answer['session_sha256'][:16]}")
+
+
+@contextmanager
+def _audited(path: Path | None, about: dict[str, Any]) -> Iterator["Judged | None"]:
+    """What a release tells its decisions to; without a path, nobody."""
+    from sharing.audit import AuditLog
+
+    if path is None:
+        yield None
+        return
+    with AuditLog(path, about) as log:
+        yield log.judged

@@ -6,7 +6,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("configs", "ext", "fusion", "sensors", "sharing")
-PURE_SHARING = ("messages", "schema", "typed", "wire", "typed", "policy", "release")
+PURE_SHARING = (
+    "messages", "schema", "typed", "wire", "draws", "terms", "marking", "policy", "coarsening", "release",
+    "matrix",
+)  # fmt: skip
 PURE = ("fusion/core", "fusion/metrics", *(f"sharing/{name}.py" for name in PURE_SHARING))
 
 

@@ -75,7 +75,8 @@ def wait_until_ready(folder, processes):
 
 
 def test_the_page_about_daemons_works(folder):
-    run_block(folder, "keys.py")
+    (made,) = re.findall(r"^    sharedsky (keys new .*)$", PAGE.read_text(), re.MULTILINE)
+    assert start(folder, made.split()).wait() == 0
     for arguments in commands():
         checked = start(folder, [*arguments, "--check"])
         assert checked.communicate(timeout=PATIENCE_S) == (f"{arguments[-1]}: ok\n", "")

@@ -112,7 +112,7 @@ def test_delays() -> None:
         (rule(sensors="[]"), "rule[0].sensors = []: Expected `array` of length >= 1"),
         (rule(sensors='["A"]'), "rule[0].sensors[0] = 'A': "),
         (rule().replace("SIMULATED", "SECRET"), "rule[0].marking = 'SECRET': "),
-        (rule().replace("detections", "tracks"), "rule[0].product = 'tracks': "),
+        (rule().replace("detections", "plots"), "rule[0].product = 'plots': "),
         (rule() + rule(), "p.toml: rule id 'one': is given twice"),
         ('withhold = ["CHN"]', "p.toml: withhold = 'CHN': expected a nation"),
         ('extends = "full-mesh"', "p.toml: extends = 'full-mesh': only a file can extend another"),
