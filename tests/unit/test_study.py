@@ -49,7 +49,7 @@ def a_score(errors=(), **given):
     count = len(rows)
     return Score(
         {**metrics, **given}, (), rows[:, 0].astype(np.int64), rows[:, 1], ("coast",) * count, error,
-        np.ones(count),
+        np.ones(count), np.ones(count, np.int64),
     )  # fmt: skip
 
 
