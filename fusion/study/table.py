@@ -24,7 +24,7 @@ from configs import resolve
 from fusion.command import invoke
 from fusion.study.judging import Judged, judge
 from fusion.study.tabled import LEGEND, Sheet, sheets
-from fusion.tables import plain_table, show
+from fusion.tables import markdown_table, plain_table, show
 
 ALL = tuple(f"{number:03d}" for number in range(1, 16))
 _RANGE = re.compile(r"(\d{3})-(\d{3})")
@@ -133,9 +133,7 @@ def page(found: Sequence[Judged], commit: str) -> str:
 
 
 def _markdown(sheet: Sheet) -> str:
-    columns = sheet.columns
-    head = [f"## {sheet.title}", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    return "\n".join([*head, *("| " + " | ".join(row) + " |" for row in sheet.rows)])
+    return f"## {sheet.title}\n\n{markdown_table(sheet.columns, sheet.rows)}"
 
 
 if __name__ == "__main__":
