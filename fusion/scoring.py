@@ -77,8 +77,9 @@ class ImpactJudged:
 class Score:
     """`metrics` is the M of summary.json; the rest is what it was made from, for studies.
 
-    The last five have one row per tick and object paired there, in order of time: the object's number among
-    those that count, the tick, the flight phase, the error (n, 6) in m and m/s in ECEF, and the NEES.
+    The last six have one row per tick and object paired there, in order of time: the object's number among
+    those that count, the tick, the flight phase, the error (n, 6) in m and m/s in ECEF, the NEES, and the id
+    of the track.
     """
 
     metrics: Metrics
@@ -88,6 +89,7 @@ class Score:
     phase: tuple[str, ...]
     error_ecef: Floats
     nees: Floats
+    track_id: Ints
 
     def keys(self) -> list[tuple[int, float]]:
         """Object and tick of every row."""
@@ -226,7 +228,8 @@ class Scorer:
             "false_tracks": sum(not hit for hit in paired.seen.values()),
             "id_switches": self._switches(paired),
         }
-        return Score(metrics, tuple(impacts), target, t_ns / S, phases, error, values)
+        track_id = np.array(paired.track_id, np.int64)
+        return Score(metrics, tuple(impacts), target, t_ns / S, phases, error, values, track_id)
 
     def _pair(self) -> _Paired:
         """Pair every tick."""
@@ -276,7 +279,7 @@ class Scorer:
                 t_ns = target.impact[0] // S * S - to_go * S
                 estimate = estimates.get(t_ns, {}).get(pairs.get((t_ns, j), -1))
                 if estimate is not None:
-                    judged.append(_judge_impact(to_go, target.impact, estimate))
+                    judged.append(judge_point(to_go, *target.impact[1:], estimate))
         return judged
 
     # --------------------------------------------------------------------------------------- warnings
@@ -345,12 +348,12 @@ def _pair_tick(paired: _Paired, shown: _Shown, rows: Ints, targets: Ints, where:
         paired.on_object.append((shown.t_ns // S, int(shown.track_id[row]), on, error, speed))
 
 
-def _judge_impact(
-    to_go_s: int, impact: tuple[int, float, float], estimate: tuple[float, float, Floats]
+def judge_point(
+    to_go_s: int, lat_deg: float, lon_deg: float, estimate: tuple[float, float, Floats]
 ) -> ImpactJudged:
-    """Compare in the tangent plane of the estimate."""
+    """A place on the ground against its estimate, in the tangent plane of that."""
     lat, lon, (ee, en, nn) = estimate
-    east, north, _ = geodetic2enu(impact[1], impact[2], 0.0, lat, lon, 0.0)
+    east, north, _ = geodetic2enu(lat_deg, lon_deg, 0.0, lat, lon, 0.0)
     determinant = ee * nn - en * en
     distance2 = (nn * east * east - 2 * en * east * north + ee * north * north) / determinant
     return ImpactJudged(

@@ -90,6 +90,12 @@ def plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     return table
 
 
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The same for a page."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
 def show(table: Table) -> None:
     """Print a table on stdout, whole where no terminal says how wide it is."""
     Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(table)

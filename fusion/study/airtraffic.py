@@ -32,7 +32,7 @@ from configs import resolve
 from fusion.command import invoke
 from fusion.imported import session_of
 from fusion.session import run
-from fusion.tables import plain_table, show
+from fusion.tables import markdown_table, plain_table, show
 from sensors import geodesy
 from sensors.draws import normals, uniforms
 from sensors.readers.plots import NEEDED, read_plots
@@ -286,9 +286,13 @@ def row_of(held: Held) -> list[str]:
 @click.argument("states", type=click.Path(path_type=Path))
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--models", type=click.Choice(["missiles", "air", "mixed"]), default="air", show_default=True)
-def main(states: Path, seeds: int, models: str) -> None:
+@click.option("--markdown", is_flag=True, help="A table for a page.")
+def main(states: Path, seeds: int, models: str, markdown: bool) -> None:
     """Track the aircraft in STATES, seen by a notional 2-D radar, over seeds 1 … --seeds."""
     rows = [row_of(study(states, seed, models)) for seed in range(1, seeds + 1)]
+    if markdown:
+        click.echo(markdown_table(HEADS, rows))
+        return
     show(plain_table(f"{states.name} before a 2-D radar near London, models {models}", HEADS, rows))
     click.echo(LEGEND)
 

@@ -19,7 +19,7 @@ from fusion.arms import run_arm
 from fusion.command import invoke
 from fusion.session import Session
 from fusion.study.holders import watched
-from fusion.tables import number, plain_table, show
+from fusion.tables import markdown_table, number, plain_table, show
 from sensors.readers.ascent import ascent_truth
 from sensors.scenario import Scenario, load_scenario
 from sharing.messages import COALITION, PHASES, S, Truth
@@ -92,13 +92,17 @@ COLUMNS = (
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--scenario", default="009", show_default=True, help="Whose radars watch.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-def main(folder: Path, scenario: str, seed: int) -> None:
+@click.option("--markdown", is_flag=True, help="A table for a page.")
+def main(folder: Path, scenario: str, seed: int, markdown: bool) -> None:
     """Follow every ascent in FOLDER and print how well it was held."""
     loaded = load_scenario(scenario)
     paths = sorted(folder.glob("*.csv"))
     if not paths:
         raise click.ClickException(f"{folder}: no CSV file in it")
     rows = [_row(follow(loaded, ascent_truth(path, LAT_DEG, LON_DEG, BEARING_DEG), seed)) for path in paths]
+    if markdown:
+        click.echo(markdown_table(COLUMNS, rows))
+        return
     show(plain_table(f"Webcast ascents before the radars of {loaded.name}, seed {seed}", COLUMNS, rows))
 
 

@@ -6,6 +6,8 @@ import io
 import numpy as np
 import pytest
 
+from fusion.command import invoke
+from fusion.study import airtraffic
 from fusion.study.airtraffic import (
     ALT_M,
     LAT_DEG,
@@ -13,6 +15,7 @@ from fusion.study.airtraffic import (
     SCAN_S,
     SIGMA_AZIMUTH_RAD,
     SIGMA_RANGE_M,
+    Held,
     flights,
     followed,
     judged,
@@ -122,3 +125,12 @@ def picture(t_ns, track):
         status=ints([1] * n), mode=ints([3] * n), t_update_ns=ints([0 if i == 99 else t_ns for i in ids]),
         state_ecef=floats([0.0] * 6 * n), covariance=floats([0.0] * 21 * n), nis=floats([0.0] * n), **none,
     )  # fmt: skip
+
+
+def test_the_command_prints_a_table_for_a_page(monkeypatch, capsys):
+    held = Held(1, (10, 10), (9, 8), (1, 2), 1, 0, 0, (0, 1), 0)
+    monkeypatch.setattr(airtraffic, "study", lambda states, seed, models: held)
+    assert invoke(airtraffic.main, ["x.csv", "--seeds", "1", "--markdown"], "airtraffic") == 0
+    head, rule, row = capsys.readouterr().out.splitlines()
+    assert head.count("|") == rule.count("|") == row.count("|") == len(airtraffic.HEADS) + 1
+    assert row == "| 1 | 2 | 20 | 2 | 0.850 | 0.895 | 1.50 | 1 | 0 | 0 | 0 | 2 |"

@@ -49,7 +49,7 @@ def a_score(errors=(), **given):
     count = len(rows)
     return Score(
         {**metrics, **given}, (), rows[:, 0].astype(np.int64), rows[:, 1], ("coast",) * count, error,
-        np.ones(count),
+        np.ones(count), np.ones(count, np.int64),
     )  # fmt: skip
 
 
@@ -129,6 +129,16 @@ def test_bad_input_is_one_line(study, arguments, says, tmp_path, monkeypatch, ca
     printed = capsys.readouterr()
     assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert says in printed.err
+
+
+def test_ascents_print_a_table_for_a_page(monkeypatch, capsys, tmp_path):
+    (tmp_path / "A.csv").write_text("")
+    held = ascents.Held("A", 100.0, 50, 0.98, (("boost", 50, 0.98),), 10.0, 1.0, 1.5, 1)
+    monkeypatch.setattr(ascents, "ascent_truth", lambda *_: None)
+    monkeypatch.setattr(ascents, "follow", lambda *_: held)
+    assert invoke(ascents.main, [str(tmp_path), "--scenario", "007", "--markdown"], "ascents") == 0
+    row = capsys.readouterr().out.splitlines()[2]
+    assert row == "| A | 100 | 50 | 0.980 | boost 0.98 of 50 s | 10 | 1.0 | 1.50 | 1 |"
 
 
 def test_progress_is_plain_where_there_is_no_terminal(capsys):

@@ -8,6 +8,7 @@ import numpy as np
 
 from fusion.metrics import Consistency
 from fusion.study.published.cases import Judged, Outcome
+from fusion.tables import markdown_table
 
 Table = tuple[str, list[str], list[list[str]]]
 """Title, columns, rows."""
@@ -74,8 +75,7 @@ def markdown(outcome: Outcome) -> str:
     """The tables and notes for a page."""
     lines: list[str] = []
     for title, columns, rows in tables(outcome):
-        lines += ["", title, "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-        lines += ["| " + " | ".join(row) + " |" for row in rows]
+        lines += ["", title, "", markdown_table(columns, rows)]
     return "\n".join([*lines, "", *(f"- {note}" for note in outcome.notes)]) + "\n"
 
 
