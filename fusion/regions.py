@@ -56,9 +56,17 @@ def load_regions(path: Path | str) -> tuple[Region, ...]:
     if collection.like is None:
         return regions
     others = load_regions(Path(path).parent / f"{collection.like}.geojson")
-    costs = {"cost_of_delay": collection.cost_of_delay, "cost_of_false": collection.cost_of_false}
-    given = {name: cost for name, cost in costs.items() if cost is not None}
-    return (*regions, *(replace(region, **given) for region in others))
+    delay, false = collection.cost_of_delay, collection.cost_of_false
+    return (*regions, *(_at_costs(region, delay, false) for region in others))
+
+
+def _at_costs(region: Region, delay: float | None, false: float | None) -> Region:
+    """A region at other costs; None keeps its own."""
+    return replace(
+        region,
+        cost_of_delay=region.cost_of_delay if delay is None else delay,
+        cost_of_false=region.cost_of_false if false is None else false,
+    )
 
 
 def _region(feature: _Feature, nation: str) -> Region:
