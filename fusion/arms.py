@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusion.core.filters import FilterFactory, compiled
-from fusion.core.warning import Region
+from fusion.core.regions import Region
 from fusion.scoring import Score, Scorer
 from fusion.session import Entry, Regions, Result, Session, SessionError, Sink, readable, run
 from sharing.messages import COALITION, NATIONS, RECIPIENTS, Picture, topic_of_picture

@@ -53,7 +53,7 @@ LOOK_S = 0.5
 """Wall seconds between looks at the processes."""
 PLAIN_EVERY = 20
 """Looks between two lines where there is no terminal."""
-COLUMNS = ("node", "own", "others'", "released", "tracks", "warned", "lost", "refused", "p99 ms")
+COLUMNS = ("node", "own", "others'", "released", "tracks", "to go s", "warned", "lost", "refused", "p99 ms")
 Summary = dict[str, Any]
 
 COST_COLUMNS = {
@@ -175,6 +175,8 @@ def _cells(nation: str, statuses: Mapping[str, Mapping[str, Any]]) -> Iterator[s
     yield str(sum(received.values()) - own)
     yield str(sum(sum(sent.values()) for sent in guard.get("released", {}).values()))
     yield str(node.get("tracks", 0))
+    to_go = node.get("to_go_s")
+    yield "–" if to_go is None else f"{to_go[0]:.0f} ± {to_go[1]:.1f}"
     yield str(len(node.get("warnings", {})))
     yield str(node.get("lost", 0))
     yield str(sum(node.get("refused", {}).values()))

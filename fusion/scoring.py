@@ -15,7 +15,9 @@ Definitions (all times in scenario seconds, all on the 1 Hz grid of ticks):
 - a warning is right when a danger of its region and of its kind is still to come; its lead is measured to
   the nearest of these, and is negative when people would hear of it too late. A warning of the other kind
   for a region in danger is neither right nor false; a false one names a region without any danger. Warnings
-  issued after the session's end do not count.
+  issued after the session's end do not count. Only declarations are warnings in this sense; beside them
+  `retracted_warnings` counts those taken back before what they warned of was over, `revised_warnings` the
+  revisions.
 
 A value that does not exist is None.
 """
@@ -29,7 +31,8 @@ import numpy as np
 import numpy.typing as npt
 from pymap3d import ecef2geodetic, geodetic2enu
 
-from fusion.core.warning import IMPACT, OVERFLIGHT, Region, inside
+from fusion.core.regions import Region, inside
+from fusion.core.warning import DECLARE, IMPACT, OVERFLIGHT, PASSED, RETRACT, REVISE
 from fusion.metrics import gospa, nees, siap
 from fusion.session import Entry
 from fusion.truths import Sky, is_of
@@ -285,26 +288,28 @@ class Scorer:
     # --------------------------------------------------------------------------------------- warnings
 
     def _judge_warnings(self) -> Metrics:
-        """First right warning, its lead, and the number of regions warned for nothing."""
-        declared = dict.fromkeys(w.region for w in self._warnings)
-        dangers = {(r, kind): self._dangers(r, kind) for r in declared for kind in (IMPACT, OVERFLIGHT)}
-        false = sum(not dangers[r, IMPACT] and not dangers[r, OVERFLIGHT] for r in declared)
-        for warning in sorted(self._warnings, key=lambda w: w.t_available_ns):
+        """First right warning and its lead; regions warned for nothing; what was taken back and revised."""
+        said = sorted(self._warnings, key=lambda w: w.t_available_ns)
+        declared = [w for w in said if w.action == DECLARE]
+        names = dict.fromkeys(w.region for w in declared)
+        dangers = {(r, kind): self._dangers(r, kind) for r in names for kind in (IMPACT, OVERFLIGHT)}
+        counts = {
+            "false_warnings": sum(not dangers[r, IMPACT] and not dangers[r, OVERFLIGHT] for r in names),
+            "retracted_warnings": sum(w.action == RETRACT and w.reason != PASSED for w in said),
+            "revised_warnings": sum(w.action == REVISE for w in said),
+        }
+        for warning in declared:
             t_ns = warning.t_available_ns
             coming = [danger for danger in dangers[warning.region, warning.kind] if danger > t_ns]
             if coming:
                 lead_s = (min(coming) - t_ns) / S - self._regions[warning.region].dissemination_s
-                return {
-                    "warning_s": t_ns / S,
-                    "warning_lead_s": lead_s,
-                    "false_warnings": false,
-                }
-        return {"warning_s": None, "warning_lead_s": None, "false_warnings": false}
+                return {"warning_s": t_ns / S, "warning_lead_s": lead_s, **counts}
+        return {"warning_s": None, "warning_lead_s": None, **counts}
 
     def _dangers(self, name: str, kind: str) -> list[int]:
         """When each object comes down in a region, or when it passes over it."""
         region = self._regions.get(name)
-        time_of = _impact_inside if kind == IMPACT else _passage
+        time_of = impact_inside if kind == IMPACT else passage
         times = [] if region is None else [time_of(region, o) for o in self._objects]
         return [t for t in times if t is not None]
 
@@ -364,7 +369,7 @@ def judge_point(
     )
 
 
-def _impact_inside(region: Region, target: Truth) -> int | None:
+def impact_inside(region: Region, target: Truth) -> int | None:
     """When the object comes down in the region."""
     if target.impact is None:
         return None
@@ -372,7 +377,7 @@ def _impact_inside(region: Region, target: Truth) -> int | None:
     return t_ns if inside(region.polygon, np.array([lat]), np.array([lon]))[0] else None
 
 
-def _passage(region: Region, target: Truth) -> int | None:
+def passage(region: Region, target: Truth) -> int | None:
     """When the object, of the ticks at which it is over the region, is nearest to the region's middle."""
     position = target.state_ecef.reshape(-1, 6)[:, :3]
     lat, lon, _ = ecef2geodetic(*position.T)

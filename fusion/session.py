@@ -23,8 +23,8 @@ from typing import NamedTuple
 from fusion.core.engine import Core, CoreConfig
 from fusion.core.events import Effect, Received, Renamed, Tick
 from fusion.core.filters import FilterFactory, compiled
+from fusion.core.regions import Region
 from fusion.core.tracker import TrackerRules
-from fusion.core.warning import Region
 from sensors.scenario import Scenario, feed
 from sharing.messages import (
     RECIPIENTS,

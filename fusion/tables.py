@@ -32,6 +32,7 @@ ROWS = (
     ("gospa_m", "GOSPA, m", ".0f"),
     ("false_tracks", "false tracks", "d"),
     ("false_warnings", "false warnings", "d"),
+    ("retracted_warnings", "retracted warnings", "d"),
     ("id_switches", "id switches", "d"),
 )
 """Key of M, label, format."""

@@ -7,6 +7,8 @@ Rules of this module:
   A column documented as ``(n, k)`` is stored flat, row by row, with length ``n * k``.
 - Times are integer nanoseconds of scenario time (zero: first liftoff). Frames are named in the fields.
 - A value that does not exist is absent (a shorter table with row numbers), never NaN.
+- A field with a default came later than its message: a frame may lack it. An optional column is empty or as
+  long as its table.
 """
 
 from typing import TypeVar
@@ -147,10 +149,10 @@ class Los(Message, frozen=True, kw_only=True, eq=False):
 
 
 class Warning(Message, frozen=True, kw_only=True, eq=False):
-    """A region warning: declared when the predicted impact or flight path touches the region.
+    """A region warning: what a recipient is told of the predicted impacts and flight paths over a region.
 
-    `probability` of an overflight is the share of 14 cubature points' ground tracks that cross the region:
-    fit to be compared with one half, not a calibrated figure.
+    A warning of a region and kind is declared, may be revised, and ends retracted. `reason` says why, by one
+    of the codes of `fusion.core.warning`; older frames have none and declare.
     """
 
     t_valid_ns: int
@@ -160,6 +162,9 @@ class Warning(Message, frozen=True, kw_only=True, eq=False):
     track_id: int
     probability: float
     t_impact_ns: int
+    action: str = "declare"
+    """``declare``, ``revise`` or ``retract``."""
+    reason: str = ""
 
 
 class Picture(Message, frozen=True, kw_only=True, eq=False):
@@ -170,7 +175,8 @@ class Picture(Message, frozen=True, kw_only=True, eq=False):
     ``mode``: see `MODES`. ``state_ecef`` (n, 6) is position m and velocity m/s; ``covariance`` (n, 21) its
     upper triangle, row by row. ``nis`` is that of the last update divided by its degrees of freedom.
     Launch and impact estimates exist for some tracks only: ``*_row`` gives the track's row, the other
-    columns are as long as it. ``*_covariance_m2`` (k, 3) is east-east, east-north, north-north.
+    columns are as long as it. ``*_covariance_m2`` (k, 3) is east-east, east-north, north-north;
+    ``*_t_sigma_s`` the standard deviation of the time, empty in older frames.
     """
 
     picture: str
@@ -192,6 +198,8 @@ class Picture(Message, frozen=True, kw_only=True, eq=False):
     impact_lat_deg: Floats
     impact_lon_deg: Floats
     impact_covariance_m2: Floats
+    launch_t_sigma_s: Floats = msgspec.field(default_factory=lambda: floats([]))
+    impact_t_sigma_s: Floats = msgspec.field(default_factory=lambda: floats([]))
 
 
 class Bias(Message, frozen=True, kw_only=True, eq=False):

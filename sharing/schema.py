@@ -99,12 +99,14 @@ LIMITS: Final[dict[str, tuple[float, float]]] = {
     "launch_lat_deg": (-90, 90), "impact_lat_deg": (-90, 90),
     "launch_lon_deg": (-180, 180), "impact_lon_deg": (-180, 180),
     "launch_covariance_m2": _BIG, "impact_covariance_m2": _BIG,
+    "launch_t_sigma_s": (0, 1e9), "impact_t_sigma_s": (0, 1e9),
 }  # fmt: skip
 """Lowest and highest value of every number, by field name; both ends are allowed."""
 
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "originator": RECIPIENTS,
     "kind": ("impact", "overflight"),
+    "action": ("declare", "revise", "retract"),
     "picture": ("as-known", "settled", "update"),
 }
 """Allowed values of the texts that are names; `kind` of `Warning` only (that of `Truth` is free)."""
@@ -138,7 +140,8 @@ def most_bytes(topic: Topic) -> int:
 class Table(NamedTuple):
     """Columns of equal row count: the leader (integers) gives it, and its values must be in `order`.
 
-    `order` is ``rising`` (strictly) or ``not falling``. `wide` columns have more than one value a row.
+    `order` is ``rising`` (strictly) or ``not falling``. `wide` columns have more than one value a row;
+    `later` columns (floats) were added after the first frames: they may be empty.
     """
 
     leader: str
@@ -146,6 +149,7 @@ class Table(NamedTuple):
     ints: tuple[str, ...]
     floats: tuple[str, ...]
     wide: tuple[tuple[str, int], ...] = ()
+    later: tuple[str, ...] = ()
 
 
 TABLES: Final[dict[type[Message], tuple[Table, ...]]] = {
@@ -166,9 +170,9 @@ TABLES: Final[dict[type[Message], tuple[Table, ...]]] = {
         Table("track_id", "rising", ("status", "mode", "t_update_ns"), ("nis",),
                (("state_ecef", 6), ("covariance", 21))),
         Table("launch_row", "rising", ("launch_t_ns",), ("launch_lat_deg", "launch_lon_deg"),
-               (("launch_covariance_m2", 3),)),
+               (("launch_covariance_m2", 3),), ("launch_t_sigma_s",)),
         Table("impact_row", "rising", ("impact_t_ns",), ("impact_lat_deg", "impact_lon_deg"),
-               (("impact_covariance_m2", 3),)),
+               (("impact_covariance_m2", 3),), ("impact_t_sigma_s",)),
     ),
     Truth: (Table("t_valid_ns", "rising", ("phase",), (), (("state_ecef", 6),)),),
 }  # fmt: skip

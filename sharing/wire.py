@@ -142,14 +142,25 @@ class _Head(msgspec.Struct):
 
 
 def _wire_type(kind: type[Message], name: str) -> type[msgspec.Struct]:
-    """The message type as it travels: columns as bytes, texts bounded, every field required."""
+    """The message type as it travels: columns as bytes, texts bounded.
+
+    Every field is required but those that came later: of its own fields, those with a default.
+    """
     text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
     columns = Annotated[bytes, msgspec.Meta(max_length=MAX_PRODUCT_BYTES)]
     plain = {str: text, bytes: columns, Floats: columns, Ints: columns}
-    fields = [(f.name, plain.get(f.type, f.type)) for f in msgspec.structs.fields(kind)]
+    fields: list[Any] = []
+    for field in msgspec.structs.fields(kind):
+        annotation = plain.get(field.type, field.type)
+        if field.name in _ENVELOPE or field.required:
+            fields.append((field.name, annotation))
+        else:
+            later = b"" if annotation is columns else field.default
+            fields.append((field.name, annotation, later))
     return msgspec.defstruct(f"Wire{name.title()}", fields)
 
 
+_ENVELOPE: Final = frozenset(f.name for f in msgspec.structs.fields(Message))
 _HEAD: Final = msgspec.msgpack.Decoder(_Head)
 _DECODERS: Final = {kind: msgspec.msgpack.Decoder(_wire_type(kind, name)) for name, kind in TYPES.items()}
 
@@ -276,6 +287,9 @@ def _read_table(table: Table, fields: dict[str, Any]) -> None:
         fields[name] = _bounded(name, _sized(name, fields[name], n, 1, np.dtype("<i8")))
     for name, width in table.wide:
         fields[name] = _bounded(name, _sized(name, fields[name], n, width, np.dtype("<f8")))
+    for name in table.later:
+        size = n if fields[name] else 0
+        fields[name] = _bounded(name, _sized(name, fields[name], size, 1, np.dtype("<f8")))
     if table.floats:
         _read_floats(table, fields, n)
 
@@ -356,6 +370,11 @@ def _check_choice(name: str) -> Callable[[dict[str, Any]], None]:
     return check
 
 
+def _check_warning(fields: dict[str, Any]) -> None:
+    for name in ("kind", "action"):
+        _check_choice(name)(fields)
+
+
 def _check_picture(fields: dict[str, Any]) -> None:
     _check_choice("picture")(fields)
     n = len(fields["track_id"])
@@ -377,6 +396,6 @@ _CHECKS: Final[dict[type[Message], Callable[[dict[str, Any]], None]]] = {
     Site: _check_site,
     Scan: _check_sector,
     Picture: _check_picture,
-    Warning: _check_choice("kind"),
+    Warning: _check_warning,
     Truth: _check_truth,
 }

@@ -19,11 +19,11 @@ import numpy as np
 from fusion.core.events import Effect, Event, Peek, Received, Refused, Renamed, Tick, Update
 from fusion.core.filters import FilterFactory, compiled
 from fusion.core.ordering import Buffer
-from fusion.core.picture import Painter
-from fusion.core.prediction import PredictionRules
+from fusion.core.picture import OutlookRules, Painter
+from fusion.core.regions import Region
 from fusion.core.runs import Checkpoint, Run
 from fusion.core.tracker import Tracker, TrackerRules
-from fusion.core.warning import Danger, Region, Warner, WarningRules
+from fusion.core.warning import Notice, Warner, WarningRules
 from sharing.messages import MEASUREMENTS, RECIPIENTS, Picture, S, Scan, Site, Warning
 
 CHECKPOINT_NS = S
@@ -45,7 +45,7 @@ class CoreConfig:
     """Of each originator."""
     max_entries: int = 500_000
     tracker: TrackerRules = field(default_factory=TrackerRules)
-    prediction: PredictionRules = field(default_factory=PredictionRules)
+    prediction: OutlookRules = field(default_factory=OutlookRules)
     warning: WarningRules = field(default_factory=WarningRules)
 
 
@@ -152,9 +152,11 @@ class Core:
         return Update(Painter(self.config.nation, "update", None).paint(self._current.tracker, newest))
 
     def _warn(self, t_ns: int) -> list[Effect]:
-        return [self._warning(t_ns, danger) for danger in self._warner.fresh(t_ns, self._paint_current.fresh)]
+        painter = self._paint_current
+        notices = self._warner.weigh(t_ns, painter.fresh, painter.outlooks)
+        return [self._warning(t_ns, notice) for notice in notices]
 
-    def _warning(self, t_ns: int, danger: Danger) -> Warning:
+    def _warning(self, t_ns: int, notice: Notice) -> Warning:
         self._warnings += 1
         return Warning(
             originator=self.config.nation,
@@ -162,11 +164,13 @@ class Core:
             t_sent_ns=t_ns,
             t_available_ns=t_ns,
             t_valid_ns=t_ns,
-            region=danger.region,
-            kind=danger.kind,
-            track_id=danger.track_id,
-            probability=danger.probability,
-            t_impact_ns=danger.t_impact_ns,
+            region=notice.region,
+            kind=notice.kind,
+            track_id=notice.track_id,
+            probability=notice.probability,
+            t_impact_ns=notice.t_impact_ns,
+            action=notice.action,
+            reason=notice.reason,
         )
 
     def _biases(self, t_ns: int) -> list[Effect]:

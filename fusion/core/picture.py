@@ -2,32 +2,69 @@
 
 Pictures hold confirmed and coasting tracks, in the order of their ids. Launch and impact points are worked
 out when a track is new, changes its status or mode, and every ten seconds; a `Painter` keeps them between,
-and of the launch points it keeps the surest. What flies like an aircraft has neither.
-The as-known and the settled picture have a painter each, since they see different states.
+and of the launch points it keeps the surest, as long as the motor burns. What flies like an aircraft has
+neither. The as-known and the settled picture have a painter each, since they see different states; only the
+first, which warnings are made of, looks ahead of a burning motor.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from fusion.core.burn import BurnRules, Sample, predict_burn, specific_force
 from fusion.core.filters import COAST, LEVEL, POWERED, REENTRY
-from fusion.core.prediction import GroundPoint, Impact, PredictionRules, estimate_launch, predict_impact
+from fusion.core.launch import LaunchRules, estimate_launch
+from fusion.core.prediction import (
+    Forecast,
+    GroundPoint,
+    Hypothesis,
+    PredictionRules,
+    predict_impact,
+    vague,
+)
 from fusion.core.tracker import Tracker
+from fusion.core.warning import Look
 from sharing.messages import Floats, Ints, Picture, S, floats, ints
 
 IMPACT_EVERY_S = 10
 UPPER = np.triu_indices(6)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class OutlookRules:
+    """How tracks are flown on and back."""
+
+    flight: PredictionRules = field(default_factory=PredictionRules)
+    launch: LaunchRules = field(default_factory=LaunchRules)
+    burn: BurnRules = field(default_factory=BurnRules)
+
+
+class Known(NamedTuple):
+    """A track as the picture shows it; `power` is the probability that its motor burns."""
+
+    status: int
+    mode: int
+    power: float
+    state: Floats
+    covariance: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Outlook:
-    """What is known of a track's ends, and the status and mode for which its impact was worked out."""
+    """What is known of a track's ends, for which status and mode it was worked out, and the burn so far."""
 
     launch: GroundPoint | None
-    impact: Impact | None
+    forecast: Forecast | None
     basis: tuple[int, int]
+    burn: Forecast | None = None
+    run: tuple[Sample, ...] = ()
+
+    @property
+    def impact(self) -> GroundPoint | None:
+        """The predicted impact."""
+        return self.forecast.point if self.forecast else None
 
 
 @dataclass(slots=True)
@@ -36,10 +73,10 @@ class Painter:
 
     nation: str
     kind: str
-    rules: PredictionRules | None
+    rules: OutlookRules | None
     outlooks: dict[int, Outlook] = field(default_factory=dict)
-    fresh: list[tuple[int, int, Impact]] = field(default_factory=list)
-    """Track ids, their hits, and impacts worked out for the newest picture."""
+    fresh: list[Look] = field(default_factory=list)
+    """The tracks looked ahead of for the newest picture."""
     sequence: int = 0
 
     def paint(self, tracker: Tracker, t_ns: int) -> Picture:
@@ -52,8 +89,13 @@ class Painter:
         mode = modes[np.argmax(probability, axis=1)] if len(slots) else np.empty(0, np.int64)
         ids = tracker.table.track_id[slots]
         if self.rules is not None:
-            hits = tracker.table.hits[slots]
-            self._look_ahead(self.rules, t_ns, ids, hits, status, mode, state, covariance)
+            burning = (
+                tracker.rules.models.modes.index(POWERED) if POWERED in tracker.rules.models.modes else None
+            )
+            power = [0.0] * len(slots) if burning is None else probability[:, burning].tolist()
+            columns = status.tolist(), mode.tolist(), power, state, covariance
+            tracks = [Known(*row) for row in zip(*columns, strict=True)]
+            self._look_ahead(self.rules, t_ns, ids, tracker.table.hits[slots], tracks)
         picture = Picture(
             originator=self.nation,
             sequence=self.sequence,
@@ -69,44 +111,69 @@ class Painter:
             covariance=floats(covariance[:, UPPER[0], UPPER[1]]),
             nis=floats(tracker.table.nis[slots]),
             **_ends("launch", [o.launch for o in self.outlooks.values()]),
-            **_ends("impact", [o.impact.point if o.impact else None for o in self.outlooks.values()]),
+            **_ends("impact", [o.impact for o in self.outlooks.values()]),
         )
         self.sequence += 1
         return picture
 
     def _look_ahead(
-        self,
-        rules: PredictionRules,
-        t_ns: int,
-        ids: Ints,
-        hits: npt.NDArray[np.int32],
-        status: Ints,
-        mode: Ints,
-        state: Floats,
-        covariance: Floats,
+        self, rules: OutlookRules, t_ns: int, ids: Ints, hits: npt.NDArray[np.int32], tracks: list[Known]
     ) -> None:
         """Bring launch and impact points up to date; `outlooks` is left in the order of `ids`."""
         due = t_ns % (IMPACT_EVERY_S * S) == 0
         self.fresh = []
         outlooks: dict[int, Outlook] = {}
         for row, track_id in enumerate(ids.tolist()):
-            basis = (int(status[row]), int(mode[row]))
-            known = self.outlooks.get(track_id)
-            if known is not None and known.basis == basis and not due:
-                outlooks[track_id] = known
+            track, before = tracks[row], self.outlooks.get(track_id)
+            if before is not None and before.basis == (track.status, track.mode) and not due:
+                outlooks[track_id] = before
                 continue
-            launch = known.launch if known else None
-            if basis[1] == POWERED and (known is None or launch is not None):
-                launch = _better(launch, estimate_launch(t_ns, state[row], covariance[row], rules))
-            impact = None
-            if basis[1] >= LEVEL:
-                launch = None
-            if basis[1] in (COAST, REENTRY):
-                impact = predict_impact(t_ns, state[row], covariance[row], rules)
-            if impact is not None:
-                self.fresh.append((track_id, int(hits[row]), impact))
-            outlooks[track_id] = Outlook(launch, impact, basis)
+            outlook = outlooks[track_id] = self._looked(rules, t_ns, before, track)
+            burns = track.power >= rules.burn.least_power
+            free = track.mode in (COAST, REENTRY)
+            burn = outlook.burn if burns else None
+            self.fresh.append(Look(track_id, int(hits[row]), outlook.forecast, burn, free))
         self.outlooks = outlooks
+
+    def _looked(self, rules: OutlookRules, t_ns: int, before: Outlook | None, track: Known) -> Outlook:
+        """The outlook of one track."""
+        basis = track.status, track.mode
+        launch, forecast = before.launch if before else None, None
+        burn, run = self._burn(rules, t_ns, before, track)
+        if track.mode in (COAST, REENTRY):
+            known = Hypothesis(track.mode, 1.0, track.state, track.covariance)
+            forecast = predict_impact(t_ns, [known], rules.flight)
+        elif track.mode >= LEVEL:
+            return Outlook(None, None, basis)
+        elif (before is None or launch is not None) and not vague(track.covariance, rules.flight):
+            launch = _better(launch, estimate_launch(t_ns, track.state, track.covariance, rules.launch))
+        return Outlook(launch, forecast, basis, burn, run)
+
+    def _burn(
+        self, rules: OutlookRules, t_ns: int, before: Outlook | None, track: Known
+    ) -> tuple[Forecast | None, tuple[Sample, ...]]:
+        """What the motor may still do, worked out every ten seconds, and the samples that this comes from."""
+        burn, run = (before.burn, before.run) if before else (None, ())
+        if self.kind != "as-known" or t_ns % (IMPACT_EVERY_S * S):
+            return burn, run
+        run = (*run[-2:], Sample(t_ns, track.state[:3], track.state[3:]))
+        force = specific_force(run, rules.burn) if track.power >= rules.burn.least_power else None
+        if force is None:
+            return None, run
+        return predict_burn(t_ns, track.state, track.covariance, force, rules.flight, rules.burn), run
+
+
+def next_impact(picture: Picture, t_ns: int) -> tuple[float, float] | None:
+    """Time to go from `t_ns` to the first predicted impact still to come, and its sigma, s; None without one.
+
+    Older pictures have no sigma: 0.
+    """
+    coming = np.flatnonzero(picture.impact_t_ns > t_ns)
+    if not len(coming):
+        return None
+    first = int(coming[np.argmin(picture.impact_t_ns[coming])])
+    sigma_s = float(picture.impact_t_sigma_s[first]) if len(picture.impact_t_sigma_s) else 0.0
+    return (int(picture.impact_t_ns[first]) - t_ns) / S, sigma_s
 
 
 def _better(old: GroundPoint | None, new: GroundPoint | None) -> GroundPoint | None:
@@ -127,4 +194,5 @@ def _ends(name: str, points: list[GroundPoint | None]) -> dict[str, Any]:
         f"{name}_lat_deg": floats([p.lat_deg for p in there]),
         f"{name}_lon_deg": floats([p.lon_deg for p in there]),
         f"{name}_covariance_m2": floats([p.covariance_m2 for p in there]),
+        f"{name}_t_sigma_s": floats([p.t_sigma_s for p in there]),
     }

@@ -1,15 +1,17 @@
-"""Where a track comes down, and where it came from.
+"""Where a track comes down, and which ground it passes over.
 
-Impact: the third-degree cubature rule (Arasaratnam and Haykin 2009, eq. 31) over seven dimensions, the
-track's state and the logarithm of its unknown ballistic coefficient, each point flown to the ground with
-gravity (J2), rotation and drag. Mean and covariance of the fallen points, in the tangent plane, give the
-ellipse. Only for tracks in free flight: the rest of a burn cannot be known.
+Free flight (`predict_impact`): every motion model that can be flown is flown to the ground from its own
+mean and covariance, by the third-degree cubature rule (Arasaratnam and Haykin 2009, eq. 31) over seven
+dimensions, the state and the logarithm of the ballistic coefficient, with gravity (J2), rotation and drag.
+The fallen points, weighted by the models' probabilities, give mean and covariance (moments of a mixture,
+Bar-Shalom, Li and Kirubarajan 2001, section 1.4.16). Rules:
 
-Launch: for tracks confirmed in boost. A gravity turn starts upright, so the ground already covered is less
-than the straight line back along the velocity: between 0.35 and 0.85 of it. NOTIONAL, with that spread as
-its standard deviation.
+- models less probable than `negligible` are left out, the others' probabilities made to sum to one
+- the powered model is flown as if its engine stopped now: its own wide covariance widens the answer
+- nothing is said where free flight is less probable than `least_free`, of vague tracks, and of what stays up
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +20,11 @@ from ext.elementary import cos, exp, log, sin
 from ext.geodesy import geodetic
 from ext.linalg import cholesky
 from ext.motion import fall
+from fusion.core.filters import COAST, POWERED, REENTRY
 from sharing.messages import Floats, S
+
+DEGREES = 180.0 / 3.141592653589793
+STATE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +33,12 @@ class PredictionRules:
 
     ballistic_coefficient_kg_m2: float = 5000.0
     ballistic_spread: float = 0.7
-    """Standard deviation of the natural logarithm of the ballistic coefficient."""
+    """Standard deviation of the ballistic coefficient's natural logarithm, where no filter estimates it."""
     step_s: float = 2.0
     horizon_s: float = 4500.0
     path_every: int = 2
-    launch_fraction: float = 0.6
-    launch_spread: float = 0.15
-    launch_height_m: float = 150_000.0
-    """No launch estimate for tracks first confirmed above this height."""
+    negligible: float = 0.05
+    least_free: float = 0.5
     vague_m: float = 25_000.0
     vague_mps: float = 500.0
     """Root traces of the covariances of position and velocity beyond which a track says nothing of its ends.
@@ -49,43 +53,82 @@ class GroundPoint:
     lat_deg: float
     lon_deg: float
     covariance_m2: tuple[float, float, float]
+    t_sigma_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Impact:
-    """A predicted impact, and the ground tracks (points, samples, 2) of the cubature points."""
+class Hypothesis:
+    """What one motion model knows of a track: ECEF `state` (d,) and `covariance` (d, d), d = 6 or 7.
 
-    point: GroundPoint
-    path_lat_lon_deg: Floats
-
-
-DEGREES = 180.0 / 3.141592653589793
-
-
-def predict_impact(t_ns: int, state: Floats, covariance: Floats, rules: PredictionRules) -> Impact | None:
-    """Impact of a track with ECEF `state` (6,) and `covariance` (6, 6) at `t_ns`.
-
-    None when it stays up (a satellite does), and for a vague track.
+    The seventh is the natural logarithm of the ballistic coefficient over the nominal one.
     """
-    if vague(covariance, rules):
+
+    mode: int
+    probability: float
+    state: Floats
+    covariance: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """How a track goes on. `point` is None while its motor burns.
+
+    parts
+        Probabilities and impacts of the motion models; none while the motor burns.
+    path_lat_lon_deg
+        Ground tracks (points, samples, 2) from `t_ns` on, every `path_s`, held at their ends.
+    weight
+        Probability of every ground track.
+    landed
+        Which of them end on the ground.
+    """
+
+    t_ns: int
+    point: GroundPoint | None
+    parts: tuple[tuple[float, GroundPoint], ...]
+    path_lat_lon_deg: Floats
+    path_s: float
+    weight: Floats
+    landed: Floats
+
+
+def predict_impact(t_ns: int, hypotheses: Sequence[Hypothesis], rules: PredictionRules) -> Forecast | None:
+    """Impact of a track at `t_ns` by all that its motion models hold possible; None: nothing can be said."""
+    flown = _flyable(hypotheses, rules)
+    if not flown:
         return None
-    states, inverse_beta = _cubature(state, covariance, rules)
+    clouds = [_cubature(h, rules) for h in flown]
+    states = np.concatenate([c[0] for c in clouds])
+    inverse_beta = np.concatenate([c[1] for c in clouds])
     t_fall, ground, reached, path = fall(
         states, inverse_beta, rules.step_s, rules.horizon_s, 0.0, rules.path_every
     )
     if not reached.all():
         return None
-    count = len(states)
-    mean = _column_mean(ground)
-    lat, lon, _ = geodetic(mean[None, :])
-    offsets = _tangent(ground - mean, lat, lon)
-    east, north = offsets[:, 0], offsets[:, 1]
-    spread = (_mean(east * east), _mean(east * north), _mean(north * north))
-    t_impact = t_ns + round(_mean(t_fall) * S)
-    point = GroundPoint(t_impact, float(lat[0] * DEGREES), float(lon[0] * DEGREES), spread)
-    path_lat, path_lon, _ = geodetic(path.reshape(-1, 3))
-    track = np.stack((path_lat, path_lon), axis=-1) * DEGREES
-    return Impact(point, track.reshape(count, -1, 2))
+    total = _sum([h.probability for h in flown])
+    count = len(states) // len(flown)
+    rows = [slice(i * count, (i + 1) * count) for i in range(len(flown))]
+    share = [h.probability / total for h in flown]
+    weight = np.concatenate([np.full(count, s / count) for s in share])
+    parts = tuple(
+        (s, ground_point(t_ns, t_fall[r], ground[r], np.full(count, 1.0 / count)))
+        for s, r in zip(share, rows, strict=True)
+    )
+    point = parts[0][1] if len(parts) == 1 else ground_point(t_ns, t_fall, ground, weight)
+    path_s = rules.step_s * rules.path_every
+    track = ground_track(path, float(t_fall.max()), path_s)
+    return Forecast(t_ns, point, parts, track, path_s, weight, np.ones(len(states)))
+
+
+def _flyable(hypotheses: Sequence[Hypothesis], rules: PredictionRules) -> list[Hypothesis]:
+    """The hypotheses to be flown, none where nothing can be said."""
+    free = _sum([h.probability for h in hypotheses if h.mode in (COAST, REENTRY)])
+    if free < rules.least_free:
+        return []
+    flown = [
+        h for h in hypotheses if h.mode in (POWERED, COAST, REENTRY) and h.probability >= rules.negligible
+    ]
+    return [] if any(vague(h.covariance, rules) for h in flown if h.mode != POWERED) else flown
 
 
 def vague(covariance: Floats, rules: PredictionRules) -> bool:
@@ -95,20 +138,46 @@ def vague(covariance: Floats, rules: PredictionRules) -> bool:
     return bool(position > rules.vague_m * rules.vague_m or velocity > rules.vague_mps * rules.vague_mps)
 
 
-def _cubature(state: Floats, covariance: Floats, rules: PredictionRules) -> tuple[Floats, Floats]:
+def _cubature(known: Hypothesis, rules: PredictionRules) -> tuple[Floats, Floats]:
     """14 states (14, 6) and inverse ballistic coefficients (14,), equally likely."""
+    size = len(known.state)
     root = np.zeros((7, 7))
-    root[:6, :6] = cholesky(covariance)
-    root[6, 6] = rules.ballistic_spread
-    mean = np.append(state, 0.0)
+    root[:size, :size] = cholesky(np.ascontiguousarray(known.covariance))
+    mean = np.zeros(7)
+    mean[:size] = known.state
+    if size == STATE:
+        root[6, 6] = rules.ballistic_spread
     radius = np.sqrt(7.0)
     points = np.concatenate((mean + radius * root.T, mean - radius * root.T))
     inverse_beta = exp(np.ascontiguousarray(-points[:, 6])) / rules.ballistic_coefficient_kg_m2
     return np.ascontiguousarray(points[:, :6]), inverse_beta
 
 
-def _tangent(offsets: Floats, lat: Floats, lon: Floats) -> Floats:
-    """ECEF offsets (n, 3) as east, north (n, 2) at one place."""
+def ground_point(t_ns: int, t_fall: Floats, ground: Floats, weight: Floats) -> GroundPoint:
+    """Mean and covariance of fallen points: times (n,) s after `t_ns`, ECEF places (n, 3), weights (n,)."""
+    mean = np.array([_weighted(ground[:, k], weight) for k in range(3)])
+    lat, lon, _ = geodetic(mean[None, :])
+    offsets = tangent(ground - mean, lat, lon)
+    east, north = offsets[:, 0], offsets[:, 1]
+    ee, en, nn = (_weighted(a * b, weight) for a, b in ((east, east), (east, north), (north, north)))
+    after = _weighted(t_fall, weight)
+    late = t_fall - after
+    sigma_s = float(np.sqrt(_weighted(late * late, weight)))
+    t_impact = t_ns + round(after * S)
+    return GroundPoint(t_impact, float(lat[0] * DEGREES), float(lon[0] * DEGREES), (ee, en, nn), sigma_s)
+
+
+def ground_track(path: Floats, longest_s: float, path_s: float) -> Floats:
+    """Latitudes and longitudes (n, samples, 2), degrees, of ECEF paths, up to the last that comes down."""
+    samples = min(path.shape[1], int(longest_s / path_s) + 2)
+    cut = np.ascontiguousarray(path[:, :samples].reshape(-1, 3))
+    lat, lon, _ = geodetic(cut)
+    track: Floats = (np.stack((lat, lon), axis=-1) * DEGREES).reshape(len(path), samples, 2)
+    return track
+
+
+def tangent(offsets: Floats, lat: Floats, lon: Floats) -> Floats:
+    """ECEF offsets (n, 3) as east, north (n, 2) at one place, rad."""
     sin_lat, cos_lat, sin_lon, cos_lon = sin(lat)[0], cos(lat)[0], sin(lon)[0], cos(lon)[0]
     x, y, z = offsets[:, 0], offsets[:, 1], offsets[:, 2]
     east = -sin_lon * x + cos_lon * y
@@ -116,60 +185,16 @@ def _tangent(offsets: Floats, lat: Floats, lon: Floats) -> Floats:
     return np.stack((east, north), axis=-1)
 
 
-def _mean(values: Floats) -> float:
-    """Mean in a fixed order of summation, the same on every machine."""
+def _sum(values: Sequence[float]) -> float:
+    """Sum in the order given, the same on every machine."""
     total = 0.0
-    for value in values.tolist():
+    for value in values:
         total += value
-    return total / len(values)
+    return total
 
 
-def _column_mean(values: Floats) -> Floats:
-    return np.array([_mean(values[:, k]) for k in range(values.shape[1])])
-
-
-def estimate_launch(
-    t_ns: int, state: Floats, covariance: Floats, rules: PredictionRules
-) -> GroundPoint | None:
-    """Launch point of a track in boost with ECEF `state` (6,) and `covariance` (6, 6) at `t_ns`.
-
-    Position and velocity errors are taken as isotropic. None for a track too high, not climbing, or vague: it
-    says nothing of its launch.
-    """
-    if vague(covariance, rules):
-        return None
-    lat, lon, height = geodetic(np.ascontiguousarray(state[None, :3]))
-    sin_lat, cos_lat, sin_lon, cos_lon = sin(lat)[0], cos(lat)[0], sin(lon)[0], cos(lon)[0]
-    vx, vy, vz = state[3:].tolist()
-    up = cos_lat * (cos_lon * vx + sin_lon * vy) + sin_lat * vz
-    if height[0] > rules.launch_height_m or height[0] <= 0.0 or up <= 100.0:
-        return None
-    east, north = _tangent(state[None, 3:], lat, lon)[0].tolist()
-    back_s = float(height[0]) / up
-    covered = rules.launch_fraction * back_s
-    east_m, north_m = -east * covered, -north * covered
-    east_spread, north_spread = east * rules.launch_spread * back_s, north * rules.launch_spread * back_s
-    position = (covariance[0, 0] + covariance[1, 1] + covariance[2, 2]) / 3.0
-    velocity = (covariance[3, 3] + covariance[4, 4] + covariance[5, 5]) / 3.0
-    # Errors of the horizontal velocity act by the time gone back, those of the climb by that and the slope.
-    slope2 = (east * east + north * north) / (up * up)
-    blur = position + velocity * covered * covered * (1.0 + slope2)
-    ground = (
-        blur + east_spread * east_spread,
-        east_spread * north_spread,
-        blur + north_spread * north_spread,
-    )
-    radius_m = 6_371_000.0
-    speed = float(np.sqrt(vx * vx + vy * vy + vz * vz))
-    climb = float(np.sqrt(east_m * east_m + north_m * north_m + height[0] * height[0]))
-    # Constant acceleration from rest covers the path s at speed v in 2 s / v.
-    t_launch = t_ns - round(2.0 * climb / speed * S)
-    return GroundPoint(
-        t_launch,
-        float((lat[0] + north_m / radius_m) * DEGREES),
-        float((lon[0] + east_m / (radius_m * cos_lat)) * DEGREES),
-        (float(ground[0]), float(ground[1]), float(ground[2])),
-    )
+def _weighted(values: Floats, weight: Floats) -> float:
+    return _sum((values * weight).tolist())
 
 
 def equal_probability_points(rings: int = 8, spokes: int = 8) -> Floats:

@@ -18,9 +18,11 @@ from pathlib import Path
 
 from fusion.core.engine import Core, CoreConfig
 from fusion.core.events import Peek, Picture, Received, Refused, Tick, Update, Warning
+from fusion.core.picture import next_impact
+from fusion.core.regions import Region
 from fusion.core.registration import MEANS, SIGMAS
 from fusion.core.tracker import TrackerRules
-from fusion.core.warning import Region
+from fusion.core.warning import DECLARE
 from fusion.node.config import NodeConfig
 from fusion.node.latency import Latency
 from fusion.node.pictures import Pictures
@@ -236,7 +238,7 @@ class Node:
         if isinstance(effect, Bias):
             self._biases[effect.subject] = effect
         elif isinstance(effect, Warning):
-            self._warnings[effect.region] += 1
+            self._warnings[effect.region] += effect.action == DECLARE
             self._pictures.warn(effect)
         elif effect.picture == "as-known":
             self._shown = effect
@@ -262,7 +264,8 @@ class Node:
             state,
             t_ns=t_ns,
             tracks=0 if self._shown is None else len(self._shown.track_id),
-            warnings=dict(self._warnings),
+            warnings=dict(+self._warnings),
+            to_go_s=None if self._shown is None else next_impact(self._shown, t_ns),
             biases={s: {name: getattr(bias, name) for name in SHOWN} for s, bias in self._biases.items()},
             received=received,
             links={i.originator: dict(i.gaps.counters) for i in self._inlets},

@@ -2,7 +2,8 @@
 
 `tests/golden/wire/NAME.bin` are the bytes that every version since has to read and write. This file makes
 them without our package, reads them with it, and writes them again; the page's own hex and tables are
-compared too, so that the page cannot drift from the code.
+compared too, so that the page cannot drift from the code. `earlier/` holds frames from before a message
+gained fields: they are read for ever.
 """
 
 import math
@@ -15,7 +16,7 @@ import msgpack
 import msgspec
 import pytest
 
-from sharing.messages import Floats, Ints
+from sharing.messages import Floats, Ints, Picture, Warning
 from sharing.schema import LIMITS, TYPES
 from sharing.wire import CAUSES, decode, encode
 
@@ -50,6 +51,7 @@ PICTURE = body(
     launch_row=i8(1), launch_t_ns=i8(0), launch_lat_deg=f8(41.0), launch_lon_deg=f8(126.5),
     launch_covariance_m2=f8(1e6, 0.0, 2e6),
     impact_row=i8(), impact_t_ns=i8(), impact_lat_deg=f8(), impact_lon_deg=f8(), impact_covariance_m2=f8(),
+    launch_t_sigma_s=f8(4.0), impact_t_sigma_s=f8(),
 )  # fmt: skip
 
 
@@ -93,7 +95,8 @@ FRAMES: dict[str, bytes] = {
         "snapshot", {"originator": "JPN"}, last_sequence=3, frame=frame("picture/JPN", PICTURE))),
     "warning": frame("warning/JPN", body(
         "warning", {"originator": "JPN"}, t_valid_ns=5_000_000_000, region="jpn-aomori", kind="overflight",
-        track_id=12, probability=0.75, t_impact_ns=1_200_000_000_000)),
+        track_id=12, probability=0.75, t_impact_ns=1_200_000_000_000, action="retract",
+        reason="track-lost")),
     "bias": frame("bias/JPN", body(
         "bias", {"originator": "JPN"}, t_valid_ns=5_000_000_000, subject="KOR/greenpine-b-1", plots=40,
         applied=6, bias_range_m=-12.5, bias_azimuth_rad=0.0005, bias_elevation_rad=-0.00025,
@@ -117,6 +120,17 @@ def test_golden_bytes_are_read_and_written_again(name: str) -> None:
     topic, message = decode(data)
     assert type(message) is TYPES[name]
     assert encode(topic, message) == data
+
+
+@pytest.mark.parametrize("path", sorted((GOLDEN / "earlier").glob("*.bin")), ids=lambda path: path.stem)
+def test_earlier_frames_are_read(path: Path) -> None:
+    """What came later has its default: no reason, a declaration; no sigma of a time."""
+    _, message = decode(path.read_bytes())
+    assert type(message) is TYPES[path.stem]
+    if isinstance(message, Warning):
+        assert (message.region, message.action, message.reason) == ("jpn-aomori", "declare", "")
+    if isinstance(message, Picture):
+        assert len(message.launch_row) == 1 and not len(message.launch_t_sigma_s)
 
 
 @pytest.mark.parametrize("name", ["heartbeat", "detections"])

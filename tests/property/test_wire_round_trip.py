@@ -19,8 +19,9 @@ FEED = "feed/JPN/fps5-sado"
 ENVELOPE = {
     "originator": "JPN", "item_id": bytes(16), "t_sent_ns": -5, "t_available_ns": 7, "marking": MARKING,
 }  # fmt: skip
-CHOSEN = {"kind": "impact", "picture": "as-known", "topic": FEED, "name": "m", "region": "r", "frame": b"x",
-          "elevation_min_rad": 0.1, "elevation_max_rad": 0.2, "t_start_ns": -9, "enu_ecef": ENU}  # fmt: skip
+CHOSEN = {"kind": "impact", "action": "revise", "reason": "burn", "picture": "as-known", "topic": FEED,
+          "name": "m", "region": "r", "frame": b"x", "elevation_min_rad": 0.1, "elevation_max_rad": 0.2,
+          "t_start_ns": -9, "enu_ecef": ENU}  # fmt: skip
 
 
 def number(name: str, whole: bool) -> st.SearchStrategy[Any]:
@@ -46,7 +47,8 @@ def columns(draw: st.DrawFn, kind: type[msgspec.Struct]) -> dict[str, bytes]:
         for name in table.ints:
             values = [draw(number(name, True)) for _ in rows]
             found[name] = struct.pack(f"<{len(rows)}q", *values)
-        for name, width in (*((name, 1) for name in table.floats), *table.wide):
+        later = [(name, draw(st.integers(0, 1))) for name in table.later]
+        for name, width in (*((name, 1) for name in table.floats), *table.wide, *later):
             values = [draw(number(name, False)) for _ in range(len(rows) * width)]
             found[name] = struct.pack(f"<{len(values)}d", *values)
     return found

@@ -23,7 +23,7 @@ M = {
     "picture_sha256", "objects", "tracked", "first_detection_s", "first_range_detection_s", "first_track_s",
     "warning_s", "warning_lead_s", "impact_error_km", "impact_ellipse_km2", "custody_fraction",
     "position_rmse_m", "velocity_rmse_mps", "nees", "gospa_m", "siap", "false_tracks", "false_warnings",
-    "id_switches",
+    "id_switches", "retracted_warnings", "revised_warnings",
 }  # fmt: skip
 SIAP = {
     "completeness", "ambiguity", "spuriousness", "position_accuracy_m", "velocity_accuracy_mps",

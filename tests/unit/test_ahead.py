@@ -1,11 +1,13 @@
 """Pictures at other times: what the prediction must say of its own uncertainty."""
 
+import msgspec
 import numpy as np
 import pytest
 from pymap3d import enu2uvw, geodetic2ecef
 
 from fusion.ahead import OutsideError, at_times, predicted
 from fusion.core.filters import COAST, Models
+from fusion.core.picture import next_impact
 from sharing.messages import Picture, S, floats, ints
 
 UPPER = np.triu_indices(6)
@@ -55,3 +57,15 @@ def test_the_newest_picture_not_after_each_time_is_taken():
 def test_there_is_no_picture_before_the_first_or_after_the_last(t_s):
     with pytest.raises(OutsideError, match=rf"{t_s} s: expected from -2 to 0 s"):
         list(at_times([picture(-2), picture(0)], [-1 * S, t_s * S]))
+
+
+def test_the_next_impact_is_the_first_still_to_come():
+    ends = {
+        "impact_row": ints([0]), "impact_t_ns": ints([160 * S]), "impact_lat_deg": floats([38.0]),
+        "impact_lon_deg": floats([135.0]), "impact_covariance_m2": floats([1e6, 0.0, 1e6]),
+    }  # fmt: skip
+    old = msgspec.structs.replace(picture(), **ends)
+    new = msgspec.structs.replace(old, impact_t_sigma_s=floats([1.5]))
+    assert next_impact(new, 100 * S) == (60.0, 1.5)
+    assert next_impact(old, 100 * S) == (60.0, 0.0)
+    assert next_impact(new, 160 * S) is next_impact(picture(), 100 * S) is None

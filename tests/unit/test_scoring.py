@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pymap3d import enu2ecef, geodetic2ecef, geodetic2enu
 
-from fusion.core.warning import Region
+from fusion.core.regions import Region
 from fusion.scoring import CHI2_2D, CHI2_3D, Scorer, cost, rmse_more
 from fusion.session import Entry
 from sharing.messages import (
