@@ -232,6 +232,7 @@ class Exercise:
             publish=Publish(ports[f"{nation} pictures"], ports[f"{nation} snapshots"], (f"{nation}.view",)),
             regions=tuple(str(path) for path in self.plan.region_paths if _concerns(path, nation)),
             models=self.plan.scenario.models,
+            proof=self.plan.scenario.proof,
             max_tracks=self.plan.scenario.max_tracks,
             horizon_s=self.plan.horizon_s,
             niceness=NODE_NICENESS,

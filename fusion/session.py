@@ -23,6 +23,7 @@ from typing import NamedTuple
 from fusion.core.engine import Core, CoreConfig
 from fusion.core.events import Effect, Received, Renamed, Tick
 from fusion.core.filters import MODEL_SETS, FilterFactory, compiled
+from fusion.core.lifecycle import PROOFS
 from fusion.core.tracker import TrackerRules
 from fusion.core.warning import Region
 from sensors.scenario import Scenario, feed
@@ -227,6 +228,7 @@ def describe(scenario: Scenario, seed: int, policy: Policy) -> dict[str, str]:
         "t_end_ns": str(scenario.t_end_ns),
         "regions": " ".join(scenario.regions),
         "models": scenario.models,
+        "proof": scenario.proof,
         "max_tracks": str(scenario.max_tracks),
         "objects": str(len(scenario.truth)),
         "policy": policy.name,
@@ -252,6 +254,8 @@ def _check(metadata: Mapping[str, str]) -> None:
         raise SessionError("metadata 'scenario' is missing")
     if metadata.get("models", "missiles") not in MODEL_SETS:
         raise SessionError(f"metadata models = {metadata['models']!r}: one of {', '.join(MODEL_SETS)}")
+    if metadata.get("proof", "m-of-n") not in PROOFS:
+        raise SessionError(f"metadata proof = {metadata['proof']!r}: one of {', '.join(PROOFS)}")
     if "max_tracks" in metadata and not 0 < _whole(metadata, "max_tracks") <= MAX_ROWS:
         raise SessionError(f"metadata max_tracks = {metadata['max_tracks']}: from 1 to {MAX_ROWS}")
     if "horizon_s" in metadata and not 0 < _whole(metadata, "horizon_s") <= LONGEST_HORIZON_S:
@@ -385,7 +389,7 @@ def core_config(
         regions=tuple((regions or {}).get(nation, ())),
         horizon_s=horizon_s,
         max_tracks=int(metadata.get("max_tracks", MAX_TRACKS)),
-        tracker=TrackerRules.of(metadata.get("models", "missiles")),
+        tracker=TrackerRules.of(metadata.get("models", "missiles"), metadata.get("proof", "m-of-n")),
     )
 
 

@@ -31,6 +31,7 @@ from sharing.messages import NATIONS, Detections, S, Truth
 
 Span = tuple[float, float]
 ModelSet = Literal["missiles", "air", "mixed"]
+Proof = Literal["m-of-n", "sprt"]
 Speed = Annotated[float, msgspec.Meta(ge=0.0, le=30.0)]
 
 
@@ -59,6 +60,8 @@ class ScenarioFile(Spec, frozen=True, kw_only=True):
     duration_s: int | None = None
     models: ModelSet = "missiles"
     """Which motion models the trackers use."""
+    proof: Proof = "m-of-n"
+    """What confirms their tracks: M hits of N looks, or a log-likelihood ratio."""
     max_tracks: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2048
     """Tracks that one tracker may hold."""
     outages: dict[str, tuple[Span, ...]] = msgspec.field(default_factory=dict)
@@ -85,6 +88,7 @@ class Scenario:
     regions: tuple[str, ...]
     tail_s: int
     models: ModelSet = "missiles"
+    proof: Proof = "m-of-n"
     max_tracks: int = 2048
 
     def with_truth(self, truth: Sequence[Truth]) -> "Scenario":
@@ -132,6 +136,7 @@ def load_scenario(name_or_path: str) -> Scenario:
         regions=file.regions,
         tail_s=file.tail_s,
         models=file.models,
+        proof=file.proof,
         max_tracks=file.max_tracks,
     )
 

@@ -12,9 +12,22 @@ import numpy.typing as npt
 
 from ext.geodesy import geodetic
 from fusion.core.association import AssociationRules, Pairs, associate, unassigned_cost
+from fusion.core.detection import SECTIONS_M2, SIGHT, detection_chances
 from fusion.core.filters import MODEL_SETS, FilterBank, FilterFactory, Models, place
 from fusion.core.heights import NOTHING, RANGE, fill_elevation, fill_range
-from fusion.core.lifecycle import COASTING, CONFIRMED, TENTATIVE, LifeRules, TrackTable
+from fusion.core.lifecycle import (
+    COASTING,
+    CONFIRMED,
+    DOUBTED,
+    MISSED,
+    OLD,
+    OVERDUE,
+    PROOFS,
+    TENTATIVE,
+    WORTHLESS,
+    LifeRules,
+    TrackTable,
+)
 from fusion.core.ordering import Entry, LookEntry, PlotsEntry
 from sharing.messages import Floats, S, Site
 
@@ -42,14 +55,16 @@ class TrackerRules:
     life: LifeRules = field(default_factory=LifeRules)
 
     @classmethod
-    def of(cls, models: str) -> "TrackerRules":
-        """The rules for one of `MODEL_SETS`. ValueError for another name.
+    def of(cls, models: str, proof: str = "m-of-n") -> "TrackerRules":
+        """The rules for one of `MODEL_SETS` and one of `PROOFS`. ValueError for another name.
 
         An aircraft turns where it likes: two minutes unseen, its track says nothing any more.
         """
         if models not in MODEL_SETS:
             raise ValueError(f"models = {models!r}: one of {', '.join(MODEL_SETS)}")
-        life = LifeRules(lost_s=120.0) if models == "air" else LifeRules()
+        if proof not in PROOFS:
+            raise ValueError(f"proof = {proof!r}: one of {', '.join(PROOFS)}")
+        life = LifeRules(proof, lost_s=120.0) if models == "air" else LifeRules(proof)
         return cls(models=MODEL_SETS[models], life=life)
 
 
@@ -59,7 +74,7 @@ class Tracker:
     def __init__(self, capacity: int, max_sensors: int, rules: TrackerRules, filters: FilterFactory) -> None:
         self.rules = rules
         self.bank: FilterBank = filters(capacity, max_sensors, rules.models)
-        self.table = TrackTable(capacity, max_sensors)
+        self.table = TrackTable(capacity, max_sensors, rules.life)
         self.sites: dict[int, tuple[int, Site]] = {}
         """By the buffer's sensor number: the bank's (in order of the first site), and the newest site."""
         self._clutter_cost: dict[tuple[int, int], float] = {}
@@ -95,15 +110,18 @@ class Tracker:
         sensor, site = self.sites[entry.sensor]
         filled = self._filled(entry, sensor, site)
         pairs = self._candidates(entry, sensor, site, filled)
-        rows = np.empty(0, np.int32)
+        unclaimed = np.ones(len(entry.z), np.bool_)
         if len(pairs.rows):
             confirmed = self.table.status[pairs.slots] != TENTATIVE
             rows, slots = associate(pairs, confirmed, self._cost_of_clutter(entry, site))
             if len(rows):
+                by_slot = np.argsort(slots, kind="stable")
+                rows, slots = rows[by_slot], slots[by_slot]
+                if self.rules.life.proof == "sprt":
+                    self._weigh_hits(entry, site, pairs, rows, slots)
                 self._update(entry, sensor, site, rows, slots)
-        for row in range(len(entry.z)):
-            if row not in rows:
-                self._start(entry, sensor, row, filled)
+                unclaimed[rows] = False
+        self._start(entry, sensor, np.flatnonzero(unclaimed), filled)
 
     def _filled(self, entry: PlotsEntry, sensor: int, site: Site) -> Plots:
         """The plots with a guess in the place of what was not measured."""
@@ -127,8 +145,11 @@ class Tracker:
             rows, slots = rows[fresh], slots[fresh]
         if not len(slots):
             return Pairs(rows, slots, np.empty(0))
+        by_slot = np.argsort(slots, kind="stable")  # neighbours in memory are worked on together
+        rows, slots = rows[by_slot], slots[by_slot]
         d2, log_likelihood = self.bank.gate(slots, rows, entry.z, entry.sigma, sensor, t_ns)
-        return Pairs(rows, slots, log_likelihood).where(d2 <= self.rules.association.gate_d2)
+        near = np.flatnonzero(d2 <= self.rules.association.gate_d2)
+        return Pairs(rows, slots, log_likelihood).where(near[np.argsort(rows[near], kind="stable")])
 
     def _update(self, entry: PlotsEntry, sensor: int, site: Site, rows: Slots, slots: Slots) -> None:
         self.bank.predict(slots, entry.key[0])
@@ -136,7 +157,21 @@ class Tracker:
         nis = self.bank.update(slots, rows, entry.z, entry.sigma, sensor, sight)
         self.table.hit(slots, entry.key[0], sensor, entry.scan, nis, entry.missing != NOTHING)
         self.table.expect(slots, self._due(entry.key[0], site))
-        self.table.promote(slots, self.rules.life)
+        self.table.promote(slots)
+
+    def _weigh_hits(self, entry: PlotsEntry, site: Site, pairs: Pairs, rows: Slots, slots: Slots) -> None:
+        """Add the chosen pairs to their tracks' scores (Blackman and Popoli 1999, section 6.2)."""
+        names = zip(pairs.rows.tolist(), pairs.slots.tolist(), strict=True)
+        likelihood = dict(zip(names, pairs.log_likelihood.tolist(), strict=True))
+        chosen = [likelihood[pair] for pair in zip(rows.tolist(), slots.tolist(), strict=True)]
+        log_ratio = np.array(chosen) + self._cost_of_clutter(entry, site)
+        self.table.weigh(slots, self._chances(site, entry.z[rows, 0]), log_ratio)
+
+    def _chances(self, site: Site, range_m: Floats) -> Floats:
+        """Chances (n, 4) of being seen by a sensor, by cross-section."""
+        if site.sigma_range_m > RANGELESS_M:
+            return np.full((len(range_m), len(SECTIONS_M2)), SIGHT)
+        return detection_chances(range_m, site.range_13db_m)
 
     def _due(self, t_ns: int, site: Site) -> int:
         """By when a tentative track hit at `t_ns` has to be hit again: M of N leaves N - M misses."""
@@ -144,18 +179,18 @@ class Tracker:
         scans = life.confirm_looks - life.confirm_hits + 1
         return t_ns + round((scans + life.scan_slack) * site.scan_s * S)
 
-    def _start(self, entry: PlotsEntry, sensor: int, row: int, filled: Plots) -> None:
+    def _start(self, entry: PlotsEntry, sensor: int, rows: npt.NDArray[np.intp], filled: Plots) -> None:
+        """A tentative track for each of the rows, as far as there is room."""
         t_ns, _, _, item_id, first_row = entry.key
-        slot = self.table.claim(track_id(item_id, first_row + row), t_ns)
-        if slot is None:
-            self.turned_away += 1
-            return
-        self.table.last_scan[slot, sensor] = entry.scan
-        self.table.partial[slot] = entry.missing != NOTHING
-        self.table.due_ns[slot] = self._due(t_ns, self.sites[entry.sensor][1])
+        slots = self.table.claim([track_id(item_id, first_row + row) for row in rows.tolist()], t_ns)
+        self.turned_away += len(rows) - len(slots)
+        self.table.last_scan[slots, sensor] = entry.scan
+        self.table.partial[slots] = entry.missing != NOTHING
+        self.table.due_ns[slots] = self._due(t_ns, self.sites[entry.sensor][1])
         models, (z, sigma) = self.rules.models, filled
         across, climb = models.velocity_sigma_mps, models.climb_sigma_mps
-        self.bank.start(slot, t_ns, z[row], sigma[row], sensor, across, climb, entry.missing)
+        for slot, row in zip(slots.tolist(), rows.tolist(), strict=False):
+            self.bank.start(slot, t_ns, z[row], sigma[row], sensor, across, climb, entry.missing)
 
     def _look(self, entry: LookEntry) -> None:
         """Score the silence of a finished scan on the tracks that it should have seen.
@@ -171,28 +206,35 @@ class Tracker:
         if not ((last >= 0) & (last != look.scan)).any():
             return
         rangeless = site.sigma_range_m > RANGELESS_M
-        seen_m = look.range_max_m if rangeless else LOOK_RANGE_FRACTION * site.range_13db_m
-        slots, _ = self.bank.covered(
+        scored = self.rules.life.proof == "sprt"
+        near_m = look.range_max_m if rangeless else LOOK_RANGE_FRACTION * site.range_13db_m
+        slots, ranges = self.bank.covered(
             sensor,
             entry.key[0],
             look.azimuth_center_rad,
             look.azimuth_width_rad,
             look.elevation_min_rad,
             look.elevation_max_rad,
-            min(look.range_max_m, seen_m),
+            look.range_max_m if scored else min(look.range_max_m, near_m),
         )
         last = self.table.last_scan[slots, sensor]
         doubted = self.table.status[slots] == TENTATIVE if rangeless else True
-        missed = slots[(last >= 0) & (last != look.scan) & doubted]
-        if len(missed):
-            self.table.miss(missed)
-            self._drop(self.table.hopeless(missed, self.rules.life))
+        unseen = (last >= 0) & (last != look.scan) & doubted
+        slots, ranges = slots[unseen], ranges[unseen]
+        if not len(slots):
+            return
+        self.table.miss(slots[ranges <= near_m])
+        if scored:
+            self.table.weigh(slots, 1.0 - self._chances(site, ranges))
+        self._drop(self.table.doubted(slots), DOUBTED)
 
     def tidy(self, t_ns: int) -> None:
         """Once a second: mark the coasting tracks, drop the worthless ones."""
-        self.table.rest(t_ns, self.rules.life)
-        self._drop(self.table.forsaken(t_ns, self.rules.life))
-        self._drop(self._lost(t_ns))
+        self.table.rest(t_ns)
+        self._drop(self.table.overdue(t_ns), OVERDUE)
+        self._drop(self.table.missed(t_ns), MISSED)
+        self._drop(self.table.old(t_ns), OLD)
+        self._drop(self._lost(t_ns), WORTHLESS)
         if t_ns % CARRY_NS == 0:
             live = self.live()
             self.bank.carry(live[self.table.t_hit_ns[live] <= t_ns - CARRY_NS], t_ns)
@@ -217,10 +259,11 @@ class Tracker:
         """Slots of confirmed and coasting tracks."""
         return np.flatnonzero(self.table.status[: self.table.used] >= CONFIRMED).astype(np.int32)
 
-    def _drop(self, slots: Slots) -> None:
+    def _drop(self, slots: Slots, event: int) -> None:
+        """End the tracks by an event of their lives."""
+        self.table.move(slots, event)
         for slot in slots.tolist():
             self.bank.drop(slot)
-            self.table.free(slot)
 
     def _cost_of_clutter(self, entry: PlotsEntry, site: Site) -> float:
         kind = (entry.sensor, entry.missing)

@@ -30,7 +30,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything a node is told.
 
     `regions` are paths of GeoJSON files; `models` the motion models of its tracks (`fusion.core.filters`:
-    missiles, aircraft, or both), of which it holds `max_tracks` at most; `metadata` goes into the recording
+    missiles, aircraft, or both), `proof` what confirms them (`fusion.core.lifecycle`: M hits of N looks, or a
+    log-likelihood ratio), `max_tracks` how many it holds at most; `metadata` goes into the recording
     as it stands; `niceness` is added to the process's own (a node catches up after a pause, a publisher's
     pause is everybody's).
     """
@@ -44,6 +45,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     publish: Publish | None = None
     regions: tuple[str, ...] = ()
     models: Literal["missiles", "air", "mixed"] = "missiles"
+    proof: Literal["m-of-n", "sprt"] = "m-of-n"
     max_tracks: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2048
     horizon_s: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 30
     updates: bool = True

@@ -78,7 +78,7 @@ def _core_config(settings: NodeConfig, regions: tuple[Region, ...]) -> CoreConfi
         regions,
         horizon_s=settings.horizon_s,
         max_tracks=settings.max_tracks,
-        tracker=TrackerRules.of(settings.models),
+        tracker=TrackerRules.of(settings.models, settings.proof),
     )
 
 
