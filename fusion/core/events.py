@@ -7,6 +7,7 @@ from sharing.messages import Message, Picture, Warning
 __all__ = [
     "Effect",
     "Event",
+    "Merged",
     "Peek",
     "Picture",
     "Received",
@@ -60,6 +61,15 @@ class Renamed:
 
 
 @dataclass(frozen=True, slots=True)
+class Merged:
+    """The track `ended_id` was the object of the older `kept_id`, which goes on alone."""
+
+    t_ns: int
+    kept_id: int
+    ended_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """An item was not taken in.
 
@@ -72,4 +82,4 @@ class Refused:
     sensor: str
 
 
-Effect = Picture | Update | Renamed | Refused | Warning
+Effect = Picture | Update | Renamed | Merged | Refused | Warning

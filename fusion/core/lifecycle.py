@@ -9,6 +9,7 @@ Rules:
   6.2). A look is a hit, or a finished scan of a sensor that has hit the track before and should have seen it.
 - A tentative track that can no longer reach M of N, or whose score has fallen to the lower threshold, or that
   is not hit in time, is dropped.
+- Of two live tracks that are the same object the younger one ends (`fusion.core.family`).
 - A confirmed track without a hit for `coast_s` is *coasting*. It is dropped once its position is worthless
   (`lost_sigma_m`), once good looks over `patience_s` found nothing (`misses` of them, or a score fallen by
   more than chance explains: Page's test), or below the ground.
@@ -24,14 +25,17 @@ import numpy.typing as npt
 
 from ext.elementary import log
 from fusion.core.detection import IGNORANCE, weighed
-from sharing.messages import Floats, S
+from sharing.messages import CLASSES, Floats, S
 
 FREE, TENTATIVE, CONFIRMED, COASTING = range(-1, 3)
 Slots = npt.NDArray[np.int32]
+UNASKED, NO_PARENT, NO_TWIN = -1, 0, 0
 PROOFS = ("m-of-n", "sprt")
 
-START, PROVEN, DOUBTED, OVERDUE, QUIET, SEEN, MISSED, OLD, WORTHLESS = range(9)
-EVENTS = ("start", "proven", "doubted", "overdue", "quiet", "seen", "missed", "old", "worthless")
+START, PROVEN, DOUBTED, OVERDUE, QUIET, SEEN, MISSED, OLD, WORTHLESS, MERGED = range(10)
+EVENTS = (
+    "start", "proven", "doubted", "overdue", "quiet", "seen", "missed", "old", "worthless", "merged"
+)  # fmt: skip
 
 
 class Change(NamedTuple):
@@ -52,10 +56,12 @@ LIFE = (
     Change(CONFIRMED, MISSED, FREE, "good looks find nothing"),
     Change(CONFIRMED, OLD, FREE, "unseen for lost_s"),
     Change(CONFIRMED, WORTHLESS, FREE, "too vague, or below ground"),
+    Change(CONFIRMED, MERGED, FREE, "an older track is the same"),
     Change(COASTING, SEEN, CONFIRMED, "a hit"),
     Change(COASTING, MISSED, FREE, "good looks find nothing"),
     Change(COASTING, OLD, FREE, "unseen for lost_s"),
     Change(COASTING, WORTHLESS, FREE, "too vague, or below ground"),
+    Change(COASTING, MERGED, FREE, "an older track is the same"),
 )
 """The life of a track."""
 
@@ -114,6 +120,12 @@ class TrackTable:
         "last_scan",
         "partial",
         "due_ns",
+        "t_birth_ns",
+        "parent",
+        "twin",
+        "alike",
+        "energy",
+        "flight",
     )
 
     def __init__(self, capacity: int, max_sensors: int, rules: LifeRules) -> None:
@@ -140,6 +152,16 @@ class TrackTable:
         """Whether the newest hit left range or elevation out."""
         self.due_ns = np.zeros(capacity, np.int64)
         """By when a tentative track has to be hit again."""
+        self.t_birth_ns = np.zeros(capacity, np.int64)
+        self.parent = np.zeros(capacity, np.int64)
+        """Track that this one was born beside; `NO_PARENT`, or `UNASKED` until it is confirmed."""
+        self.twin = np.zeros(capacity, np.int64)
+        """Older track that this one may be the same object as; `NO_TWIN`."""
+        self.alike = np.zeros(capacity, np.int32)
+        """In how many looks in a row it was."""
+        self.energy = np.zeros((capacity, len(CLASSES)))
+        self.flight = np.zeros((capacity, len(CLASSES)))
+        """What the track's energy and way of flying say of its class: log-likelihoods."""
         self.used = 0
 
     def checkpoint(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -171,7 +193,11 @@ class TrackTable:
         self.nis[free] = 0.0
         self.last_scan[free] = -1
         self.partial[free] = False
-        self.due_ns[free] = t_ns
+        self.due_ns[free] = self.t_birth_ns[free] = t_ns
+        self.parent[free] = UNASKED
+        self.twin[free] = NO_TWIN
+        self.alike[free] = 0
+        self.energy[free] = self.flight[free] = 0.0
         return free
 
     def move(self, slots: Slots, event: int) -> None:
@@ -244,6 +270,10 @@ class TrackTable:
         hits = np.bitwise_count(self.history[slots] & window).astype(np.int64)
         left = np.maximum(self.rules.confirm_looks - self.looks[slots], 0)
         return slots[np.flatnonzero(tentative & (hits + left < self.rules.confirm_hits))]
+
+    def live(self) -> Slots:
+        """Slots of confirmed and coasting tracks."""
+        return _slots(self.status[: self.used] >= CONFIRMED)
 
     def rest(self, t_ns: int) -> None:
         """Mark the confirmed tracks that nobody has seen for a while as coasting."""

@@ -13,12 +13,13 @@ import numpy.typing as npt
 from ext.geodesy import geodetic
 from fusion.core.association import AssociationRules, Pairs, associate, unassigned_cost
 from fusion.core.detection import SECTIONS_M2, SIGHT, detection_chances
+from fusion.core.family import Family
 from fusion.core.filters import MODEL_SETS, FilterBank, FilterFactory, Models, place
 from fusion.core.heights import NOTHING, RANGE, fill_elevation, fill_range
 from fusion.core.lifecycle import (
     COASTING,
-    CONFIRMED,
     DOUBTED,
+    MERGED,
     MISSED,
     OLD,
     OVERDUE,
@@ -75,6 +76,7 @@ class Tracker:
         self.rules = rules
         self.bank: FilterBank = filters(capacity, max_sensors, rules.models)
         self.table = TrackTable(capacity, max_sensors, rules.life)
+        self.family = Family(self.bank, self.table, rules.models.modes)
         self.sites: dict[int, tuple[int, Site]] = {}
         """By the buffer's sensor number: the bank's (in order of the first site), and the newest site."""
         self._clutter_cost: dict[tuple[int, int], float] = {}
@@ -235,8 +237,9 @@ class Tracker:
         self._drop(self.table.missed(t_ns), MISSED)
         self._drop(self.table.old(t_ns), OLD)
         self._drop(self._lost(t_ns), WORTHLESS)
+        self._drop(self.family.attend(t_ns), MERGED)
         if t_ns % CARRY_NS == 0:
-            live = self.live()
+            live = self.table.live()
             self.bank.carry(live[self.table.t_hit_ns[live] <= t_ns - CARRY_NS], t_ns)
 
     def _lost(self, t_ns: int) -> Slots:
@@ -244,7 +247,7 @@ class Tracker:
 
         One that was seen without range or height is as vague as that from the start: it has until it coasts.
         """
-        live = self.live()
+        live = self.table.live()
         waits = self.table.partial[live] & (self.table.status[live] != COASTING)
         unseen: Slots = live[(self.table.t_hit_ns[live] < t_ns - UNSEEN_NS) & ~waits]
         if not len(unseen):
@@ -254,10 +257,6 @@ class Tracker:
         _, _, height_m = geodetic(np.ascontiguousarray(state[:, :3]))
         lost = variance > self.rules.life.lost_sigma_m * self.rules.life.lost_sigma_m
         return unseen[lost | (height_m < 0.0)]
-
-    def live(self) -> Slots:
-        """Slots of confirmed and coasting tracks."""
-        return np.flatnonzero(self.table.status[: self.table.used] >= CONFIRMED).astype(np.int32)
 
     def _drop(self, slots: Slots, event: int) -> None:
         """End the tracks by an event of their lives."""
