@@ -243,6 +243,7 @@ class Exercise:
             regions=tuple(str(path) for path in self.plan.region_paths if _concerns(path, nation)),
             models=self.plan.scenario.models,
             association=self.plan.scenario.association,
+            proof=self.plan.scenario.proof,
             max_tracks=self.plan.scenario.max_tracks,
             horizon_s=self.plan.horizon_s,
             niceness=NODE_NICENESS,

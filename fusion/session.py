@@ -44,7 +44,7 @@ from sharing.recording import Recorded, Recording
 from sharing.release import Judged, Release
 from sharing.wire import MAX_ROWS, decode, encode
 
-RULES = ("models", "association", "registration")  # what metadata may say of trackers, by name
+RULES = ("models", "association", "proof", "registration")  # what metadata may say of trackers, by name
 HORIZON_S = 30  # seconds by which the settled picture follows, at least
 FEED_LAG_S = 11.0  # of recordings that do not state theirs: the longest scan there was, and its transport
 MAX_TRACKS = 2048  # the same of trackers
@@ -223,6 +223,7 @@ def describe(scenario: Scenario, seed: int, policy: Policy) -> dict[str, str]:
         "regions": " ".join(scenario.regions),
         "models": scenario.models,
         "association": scenario.association,
+        "proof": scenario.proof,
         "max_tracks": str(scenario.max_tracks),
         "objects": str(len(scenario.truth)),
         "policy": policy.name,

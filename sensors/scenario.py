@@ -32,6 +32,7 @@ from sharing.messages import NATIONS, Detections, S, Truth
 Span = tuple[float, float]
 ModelSet = Literal["missiles", "air", "mixed"]
 Association = Literal["gnn", "jpda"]
+Proof = Literal["m-of-n", "sprt"]
 Speed = Annotated[float, msgspec.Meta(ge=0.0, le=30.0)]
 
 
@@ -62,6 +63,8 @@ class ScenarioFile(Spec, frozen=True, kw_only=True):
     """Which motion models the trackers use."""
     association: Association = "gnn"
     """How plots go to tracks: the likeliest way, or a share of each (`fusion.core.association`)."""
+    proof: Proof = "m-of-n"
+    """What confirms their tracks: M hits of N looks, or a log-likelihood ratio."""
     max_tracks: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2048
     """Tracks that one tracker may hold."""
     outages: dict[str, tuple[Span, ...]] = msgspec.field(default_factory=dict)
@@ -89,6 +92,7 @@ class Scenario:
     tail_s: int
     models: ModelSet = "missiles"
     association: Association = "gnn"
+    proof: Proof = "m-of-n"
     max_tracks: int = 2048
 
     def with_truth(self, truth: Sequence[Truth]) -> "Scenario":
@@ -137,6 +141,7 @@ def load_scenario(name_or_path: str) -> Scenario:
         tail_s=file.tail_s,
         models=file.models,
         association=file.association,
+        proof=file.proof,
         max_tracks=file.max_tracks,
     )
 

@@ -283,6 +283,8 @@ MODES = ("powered", "coast", "reentry", "level", "left", "right", "manoeuvre")
 """Names of the tracker's motion models, by the number in `Picture.mode`."""
 PHASES = ("boost", "coast", "reentry", "pull-up", "glide", "other")
 """Names of the truth's flight phases, by the number in `Truth.phase`."""
+CLASSES = ("SRBM", "MRBM", "IRBM", "ICBM", "space launch", "aircraft", "satellite", "debris")
+"""Names of what a track may be, by the number in `Picture.class_number`."""
 STATUSES = ("tentative", "confirmed", "coasting")
 """Names of the track states, by the number in `Picture.status`."""
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fusion.core.events import Effect, Event, Peek, Received, Refused, Renamed, Tick, Update
+from fusion.core.events import Effect, Event, Merged, Peek, Received, Refused, Renamed, Tick, Update
 from fusion.core.filters import FilterFactory, compiled
 from fusion.core.ordering import Buffer
 from fusion.core.picture import OutlookRules, Painter
@@ -99,7 +99,7 @@ class Core:
         went_back = self._run_to(t_ns)
         picture = self._paint_current.paint(self._current.tracker, t_ns)
         effects: list[Effect] = self._renamed(picture) if went_back else []
-        effects += [picture, *self._warn(t_ns), *self._biases(t_ns)]
+        effects += [*self._merged(t_ns), picture, *self._warn(t_ns), *self._biases(t_ns)]
         self._shown = picture
         settled_ns = t_ns - self.config.horizon_s * S
         self._settle(settled_ns)
@@ -141,6 +141,8 @@ class Core:
         """Bring the settled tracks to `t_ns`; from now on what comes for then or before is late."""
         self._settled.advance(self._buffer, t_ns)
         self._buffer.settle(t_ns)
+        self.counters["merged"] += len(self._settled.tracker.family.merged)
+        self._settled.tracker.family.merged.clear()
         self.counters["turned_away"] = self._settled.tracker.turned_away
         while self._checkpoints and self._checkpoints[0].reached_ns < t_ns:
             self._checkpoints.pop(0)
@@ -182,6 +184,14 @@ class Core:
         found = list(tracker.registration.messages(self.config.nation, t_ns, first, name_of))
         self._bias_messages += len(found)
         return [*found]
+
+    def _merged(self, t_ns: int) -> list[Effect]:
+        """Tracks shown a tick ago that have ended in an older one."""
+        merged = self._current.tracker.family.merged
+        shown = [] if self._shown is None else self._shown.track_id.tolist()
+        effects: list[Effect] = [Merged(t_ns, kept, ended) for kept, ended in merged if ended in shown]
+        merged.clear()
+        return effects
 
     def _renamed(self, picture: Picture) -> list[Effect]:
         """Tracks shown a tick ago that reprocessing has given another id."""

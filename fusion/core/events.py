@@ -8,6 +8,7 @@ __all__ = [
     "Bias",
     "Effect",
     "Event",
+    "Merged",
     "Peek",
     "Picture",
     "Received",
@@ -61,6 +62,15 @@ class Renamed:
 
 
 @dataclass(frozen=True, slots=True)
+class Merged:
+    """The track `ended_id` was the object of the older `kept_id`, which goes on alone."""
+
+    t_ns: int
+    kept_id: int
+    ended_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """An item was not taken in.
 
@@ -73,4 +83,4 @@ class Refused:
     sensor: str
 
 
-Effect = Picture | Update | Renamed | Refused | Warning | Bias
+Effect = Picture | Update | Renamed | Merged | Refused | Warning | Bias

@@ -81,7 +81,7 @@ class Painter:
 
     def paint(self, tracker: Tracker, t_ns: int) -> Picture:
         """The picture of the tracker's live tracks, predicted to `t_ns`."""
-        slots = tracker.live()
+        slots = tracker.table.live()
         slots = slots[np.argsort(tracker.table.track_id[slots], kind="stable")]
         state, covariance, probability = tracker.bank.estimate_at(slots, t_ns)
         status = tracker.table.status[slots].astype(np.int64)

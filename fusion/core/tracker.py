@@ -12,9 +12,23 @@ import numpy.typing as npt
 
 from ext.geodesy import geodetic
 from fusion.core.association import AssociationRules, Pairs, associate, shares_of, unassigned_cost
+from fusion.core.detection import SECTIONS_M2, SIGHT, detection_chances
+from fusion.core.family import Family
 from fusion.core.filters import COAST, MODEL_SETS, FilterBank, FilterFactory, Models, place
 from fusion.core.heights import NOTHING, RANGE, fill_elevation, fill_range
-from fusion.core.lifecycle import COASTING, CONFIRMED, TENTATIVE, LifeRules, TrackTable
+from fusion.core.lifecycle import (
+    COASTING,
+    DOUBTED,
+    MERGED,
+    MISSED,
+    OLD,
+    OVERDUE,
+    PROOFS,
+    TENTATIVE,
+    WORTHLESS,
+    LifeRules,
+    TrackTable,
+)
 from fusion.core.ordering import Entry, LookEntry, PlotsEntry
 from fusion.core.registration import Registration, RegistrationRules
 from sharing.messages import Floats, S, Site
@@ -48,17 +62,25 @@ class TrackerRules:
 
     @classmethod
     def of(
-        cls, models: str = "missiles", association: str = "gnn", registration: str = "off"
+        cls,
+        models: str = "missiles",
+        association: str = "gnn",
+        proof: str = "m-of-n",
+        registration: str = "off",
     ) -> "TrackerRules":
-        """The rules for one of `MODEL_SETS`, a method of association, and `RegistrationRules.of`.
+        """The rules for one of `MODEL_SETS`, a method of association, one of `PROOFS`, `RegistrationRules.of`.
 
-        ValueError for another name.
+        ValueError for another name, and for shares with log-likelihood ratios: a share is no hit or miss.
 
         An aircraft turns where it likes: two minutes unseen, its track says nothing any more.
         """
         if models not in MODEL_SETS:
             raise ValueError(f"models = {models!r}: one of {', '.join(MODEL_SETS)}")
-        life = LifeRules(lost_s=120.0) if models == "air" else LifeRules()
+        if proof not in PROOFS:
+            raise ValueError(f"proof = {proof!r}: one of {', '.join(PROOFS)}")
+        if (association, proof) == ("jpda", "sprt"):
+            raise ValueError("proof = 'sprt': goes with association = 'gnn'")
+        life = LifeRules(proof, lost_s=120.0) if models == "air" else LifeRules(proof)
         return cls(
             MODEL_SETS[models], AssociationRules(method=association), life, RegistrationRules.of(registration)
         )
@@ -70,7 +92,8 @@ class Tracker:
     def __init__(self, capacity: int, max_sensors: int, rules: TrackerRules, filters: FilterFactory) -> None:
         self.rules = rules
         self.bank: FilterBank = filters(capacity, max_sensors, rules.models)
-        self.table = TrackTable(capacity, max_sensors)
+        self.table = TrackTable(capacity, max_sensors, rules.life)
+        self.family = Family(self.bank, self.table, rules.models.modes)
         self.sites: dict[int, tuple[int, Site]] = {}
         """By the buffer's sensor number: the bank's (in order of the first site), and the newest site."""
         self.registration = Registration(rules.registration) if rules.registration else None
@@ -122,7 +145,10 @@ class Tracker:
         if len(pairs.rows):
             rows, slots = associate(pairs, confirmed, self._cost_of_clutter(entry, site))
             by_slot = np.argsort(slots, kind="stable")
-            self._update(entry, sensor, site, rows[by_slot], slots[by_slot])
+            rows, slots = rows[by_slot], slots[by_slot]
+            if self.rules.life.proof == "sprt" and len(rows):
+                self._weigh_hits(entry, site, pairs, rows, slots)
+            self._update(entry, sensor, site, rows, slots)
             unclaimed[rows] = False
             if self.registration and len(rows):
                 self.registration.take(raw, sensor, site, rows, slots)
@@ -184,7 +210,21 @@ class Tracker:
     def _hit(self, entry: PlotsEntry, sensor: int, site: Site, slots: Slots, nis: Floats) -> None:
         self.table.hit(slots, entry.key[0], sensor, entry.scan, nis, entry.missing != NOTHING)
         self.table.expect(slots, self._due(entry.key[0], site))
-        self.table.promote(slots, self.rules.life)
+        self.table.promote(slots)
+
+    def _weigh_hits(self, entry: PlotsEntry, site: Site, pairs: Pairs, rows: Slots, slots: Slots) -> None:
+        """Add the chosen pairs to their tracks' scores (Blackman and Popoli 1999, section 6.2)."""
+        names = zip(pairs.rows.tolist(), pairs.slots.tolist(), strict=True)
+        likelihood = dict(zip(names, pairs.log_likelihood.tolist(), strict=True))
+        chosen = [likelihood[pair] for pair in zip(rows.tolist(), slots.tolist(), strict=True)]
+        log_ratio = np.array(chosen) + self._cost_of_clutter(entry, site)
+        self.table.weigh(slots, self._chances(site, entry.z[rows, 0]), log_ratio)
+
+    def _chances(self, site: Site, range_m: Floats) -> Floats:
+        """Chances (n, 4) of being seen by a sensor, by cross-section."""
+        if site.sigma_range_m > RANGELESS_M:
+            return np.full((len(range_m), len(SECTIONS_M2)), SIGHT)
+        return detection_chances(range_m, site.range_13db_m)
 
     def _due(self, t_ns: int, site: Site) -> int:
         """By when a tentative track hit at `t_ns` has to be hit again: M of N leaves N - M misses."""
@@ -219,32 +259,40 @@ class Tracker:
         if not ((last >= 0) & (last != look.scan)).any():
             return
         rangeless = site.sigma_range_m > RANGELESS_M
-        seen_m = look.range_max_m if rangeless else LOOK_RANGE_FRACTION * site.range_13db_m
-        slots, _ = self.bank.covered(
+        scored = self.rules.life.proof == "sprt"
+        near_m = look.range_max_m if rangeless else LOOK_RANGE_FRACTION * site.range_13db_m
+        slots, ranges = self.bank.covered(
             sensor,
             entry.key[0],
             look.azimuth_center_rad,
             look.azimuth_width_rad,
             look.elevation_min_rad,
             look.elevation_max_rad,
-            min(look.range_max_m, seen_m),
+            look.range_max_m if scored else min(look.range_max_m, near_m),
         )
         last = self.table.last_scan[slots, sensor]
         doubted = self.table.status[slots] == TENTATIVE if rangeless else True
-        missed = slots[(last >= 0) & (last != look.scan) & doubted]
-        if len(missed):
-            self.table.miss(missed)
-            self._drop(self.table.hopeless(missed, self.rules.life))
+        unseen = (last >= 0) & (last != look.scan) & doubted
+        slots, ranges = slots[unseen], ranges[unseen]
+        if not len(slots):
+            return
+        self.table.miss(slots[ranges <= near_m])
+        if scored:
+            self.table.weigh(slots, 1.0 - self._chances(site, ranges))
+        self._drop(self.table.doubted(slots), DOUBTED)
 
     def tidy(self, t_ns: int) -> None:
         """Once a second: mark the coasting tracks, drop the worthless ones."""
-        self.table.rest(t_ns, self.rules.life)
-        self._drop(self.table.forsaken(t_ns, self.rules.life))
-        self._drop(self._lost(t_ns))
+        self.table.rest(t_ns)
+        self._drop(self.table.overdue(t_ns), OVERDUE)
+        self._drop(self.table.missed(t_ns), MISSED)
+        self._drop(self.table.old(t_ns), OLD)
+        self._drop(self._lost(t_ns), WORTHLESS)
+        self._drop(self.family.attend(t_ns), MERGED)
         if self.registration:
             self._register(self.registration, t_ns)
         if t_ns % CARRY_NS == 0:
-            live = self.live()
+            live = self.table.live()
             self.bank.carry(live[self.table.t_hit_ns[live] <= t_ns - CARRY_NS], t_ns)
 
     def _lost(self, t_ns: int) -> Slots:
@@ -252,7 +300,7 @@ class Tracker:
 
         One that was seen without range or height is as vague as that from the start: it has until it coasts.
         """
-        live = self.live()
+        live = self.table.live()
         waits = self.table.partial[live] & (self.table.status[live] != COASTING)
         unseen: Slots = live[(self.table.t_hit_ns[live] < t_ns - UNSEEN_NS) & ~waits]
         if not len(unseen):
@@ -265,7 +313,7 @@ class Tracker:
 
     def _register(self, registration: Registration, t_ns: int) -> None:
         """Say which tracks fall freely; go by the biases that have become sure."""
-        live, modes = self.live(), self.rules.models.modes
+        live, modes = self.table.live(), self.rules.models.modes
         if len(live) and COAST in modes:
             state, _, probability = self.bank.estimate_at(live, t_ns)
             registration.follow(t_ns, live, state, probability[:, modes.index(COAST)])
@@ -278,14 +326,11 @@ class Tracker:
         site = next(site for number, site in self.sites.values() if number == sensor)
         return f"{site.originator}/{site.sensor}"
 
-    def live(self) -> Slots:
-        """Slots of confirmed and coasting tracks."""
-        return np.flatnonzero(self.table.status[: self.table.used] >= CONFIRMED).astype(np.int32)
-
-    def _drop(self, slots: Slots) -> None:
+    def _drop(self, slots: Slots, event: int) -> None:
+        """End the tracks by an event of their lives."""
+        self.table.move(slots, event)
         for slot in slots.tolist():
             self.bank.drop(slot)
-            self.table.free(slot)
             if self.registration:
                 self.registration.drop(slot)
 

@@ -84,7 +84,9 @@ def _core_config(settings: NodeConfig, regions: tuple[Region, ...]) -> CoreConfi
         regions,
         horizon_s=settings.horizon_s,
         max_tracks=settings.max_tracks,
-        tracker=TrackerRules.of(settings.models, settings.association, settings.registration),
+        tracker=TrackerRules.of(
+            settings.models, settings.association, settings.proof, settings.registration
+        ),
     )
 
 
