@@ -68,7 +68,7 @@ class TrackerRules:
         proof: str = "m-of-n",
         registration: str = "off",
     ) -> "TrackerRules":
-        """The rules for one of `MODEL_SETS`, a method of association, one of `PROOFS`, `RegistrationRules.of`.
+        """The rules for one of `MODEL_SETS`, of `METHODS`, of `PROOFS`, and for `RegistrationRules.of`.
 
         ValueError for another name, and for shares with log-likelihood ratios: a share is no hit or miss.
 

@@ -33,8 +33,9 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     missiles, aircraft, or both), of which it holds `max_tracks` at most; `association` how plots go to them
     (`fusion.core.association`); `proof` what confirms them (`fusion.core.lifecycle`: M hits of N looks, or a
     log-likelihood ratio); `registration` how sensors' biases are estimated (``off``, ``relative``, or the
-    reference sensors: `fusion.core.registration`); `metadata` goes into the recording as it stands; `niceness`
-    is added to the process's own (a node catches up after a pause, a publisher's pause is everybody's).
+    reference sensors: `fusion.core.registration`); `metadata` goes into the recording as it stands;
+    `niceness` is added to the process's own (a node catches up after a pause, a publisher's pause is
+    everybody's).
     """
 
     nation: str
