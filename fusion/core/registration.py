@@ -49,8 +49,8 @@ class RegistrationRules:
 
     reference: tuple[str, ...] = ()
     """Sensors (``NATION/sensor``) that are taken to have no bias."""
-    clock_sigma_s: float = 1e-3
-    """Prior sigma of every sensor's clock: a satellite-disciplined one is far better."""
+    clock_sigma_s: float = 1e-4
+    """Prior sigma of every sensor's clock, which sites do not state: that of all sensors of the tables."""
     q: float = 4e-6
     """Spectral density of the acceleration that gravity with J2 leaves out, m²/s³: the tracker's coast."""
     coast_probability: float = 0.9
