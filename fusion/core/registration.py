@@ -49,10 +49,10 @@ class RegistrationRules:
 
     reference: tuple[str, ...] = ()
     """Sensors (``NATION/sensor``) that are taken to have no bias."""
-    clock_sigma_s: float = 1e-3
-    """Prior sigma of every sensor's clock: a satellite-disciplined one is far better."""
-    q: float = 4e-6
-    """Spectral density of the acceleration that gravity with J2 leaves out, m²/s³: the tracker's coast."""
+    clock_sigma_s: float = 1e-4
+    """Prior sigma of every sensor's clock, which sites do not state: that of all sensors of the tables."""
+    q: float = 4e-7
+    """Spectral density of what J2 leaves out of gravity, m²/s³: J3 and J4, some 4e-5 m/s², for 5 minutes."""
     coast_probability: float = 0.9
     settle_s: float = 10.0
     """Staging and the last of the thrust are over by then."""
