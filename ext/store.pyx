@@ -275,7 +275,7 @@ cdef class Store:
         cdef double share[3]
         cdef double *variance
         cdef double *c
-        cdef int i, slot, size = 18 * self.n_modes
+        cdef int i, slot, size = self.work.consider_rows
         self.aim(sensor)
         numbers(bias_sigma, 3, sigma, "bias_sigma")
         variance = self.sites + sensor * 18 + 15

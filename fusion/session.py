@@ -44,7 +44,7 @@ from sharing.recording import Recorded, Recording
 from sharing.release import Judged, Release
 from sharing.wire import MAX_ROWS, decode, encode
 
-RULES = ("models", "association", "proof", "registration")  # what metadata may say of trackers, by name
+RULES = ("models", "association", "proof", "registration")  # metadata of trackers
 HORIZON_S = 30  # seconds by which the settled picture follows, at least
 FEED_LAG_S = 11.0  # of recordings that do not state theirs: the longest scan there was, and its transport
 MAX_TRACKS = 2048  # the same of trackers
@@ -221,9 +221,7 @@ def describe(scenario: Scenario, seed: int, policy: Policy) -> dict[str, str]:
         "t_start_ns": str(scenario.t_start_ns),
         "t_end_ns": str(scenario.t_end_ns),
         "regions": " ".join(scenario.regions),
-        "models": scenario.models,
-        "association": scenario.association,
-        "proof": scenario.proof,
+        **{name: getattr(scenario, name) for name in ("models", "association", "proof")},
         "max_tracks": str(scenario.max_tracks),
         "objects": str(len(scenario.truth)),
         "policy": policy.name,
@@ -248,7 +246,7 @@ def _check(metadata: Mapping[str, str]) -> None:
     if "scenario" not in metadata:
         raise SessionError("metadata 'scenario' is missing")
     try:
-        rules_of(metadata)
+        TrackerRules.of(**{name: metadata[name] for name in RULES if name in metadata})
     except ValueError as error:
         raise SessionError(f"metadata {error}") from None
     if "max_tracks" in metadata and not 0 < _whole(metadata, "max_tracks") <= MAX_ROWS:
@@ -385,13 +383,8 @@ def core_config(
         regions=tuple((regions or {}).get(nation, ())),
         horizon_s=horizon_s,
         max_tracks=int(metadata.get("max_tracks", MAX_TRACKS)),
-        tracker=rules_of(metadata),
+        tracker=TrackerRules.of(**{name: metadata[name] for name in RULES if name in metadata}),
     )
-
-
-def rules_of(metadata: Mapping[str, str]) -> TrackerRules:
-    """The rules of a session's trackers. ValueError for names that are not known."""
-    return TrackerRules.of(**{name: metadata[name] for name in RULES if name in metadata})
 
 
 class _Loop:

@@ -14,7 +14,7 @@ Rules of this module:
 import numpy as np
 
 from fusion.core.classification import DEBRIS, energy_evidence, flight_evidence, prior, probabilities
-from fusion.core.filters import LEVEL, POWERED, FilterBank
+from fusion.core.filters import LEFT, LEVEL, MANOEUVRE, POWERED, RIGHT, FilterBank
 from fusion.core.lifecycle import NO_PARENT, NO_TWIN, UNASKED, Slots, TrackTable
 from fusion.core.twins import twins
 from sharing.messages import Floats, S
@@ -38,8 +38,8 @@ class Family:
         self._bank, self._table = bank, table
         self.merged: list[tuple[int, int]] = []
         """Ids kept and ended, since somebody took them away; not part of the state."""
-        self._powered = [k for k, mode in enumerate(modes) if mode == POWERED]
-        self._level = [k for k, mode in enumerate(modes) if mode >= LEVEL]
+        self._powered = [k for k, mode in enumerate(modes) if mode in (POWERED, MANOEUVRE)]
+        self._level = [k for k, mode in enumerate(modes) if mode in (LEVEL, LEFT, RIGHT)]
 
     def attend(self, t_ns: int) -> Slots:
         """Once a second: parents of new tracks; now and then, classes and twins. Gives the merged ones."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fusion.core.burn import BurnRules, Sample, predict_burn, specific_force
-from fusion.core.filters import COAST, LEVEL, POWERED, REENTRY
+from fusion.core.filters import COAST, LEFT, LEVEL, POWERED, REENTRY, RIGHT
 from fusion.core.launch import LaunchRules, estimate_launch
 from fusion.core.prediction import (
     Forecast,
@@ -143,7 +143,7 @@ class Painter:
         if track.mode in (COAST, REENTRY):
             known = Hypothesis(track.mode, 1.0, track.state, track.covariance)
             forecast = predict_impact(t_ns, [known], rules.flight)
-        elif track.mode >= LEVEL:
+        elif track.mode in (LEVEL, LEFT, RIGHT):
             return Outlook(None, None, basis)
         elif (before is None or launch is not None) and not vague(track.covariance, rules.flight):
             launch = _better(launch, estimate_launch(t_ns, track.state, track.covariance, rules.launch))

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from configs import resolve
 from fusion.command import check_out, invoke
 from fusion.scoring import Metrics, Scorer
-from fusion.session import CHOICES, Entry, Session, run
+from fusion.session import Entry, Session, run
 from fusion.study.beside import cell
 from fusion.tables import plain_table, show
 from sensors.scenario import load_scenario
@@ -30,7 +30,7 @@ from sharing.settings import load_policy
 
 Ticks = npt.NDArray[np.float64]
 COLOURS = ("#1f77b4", "#d95f02")
-METHODS = tuple(CHOICES["association"])
+METHODS = ("gnn", "jpda")
 CONFIRMED = 1
 """Status of a picture's track from which on it counts."""
 

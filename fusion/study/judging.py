@@ -4,7 +4,7 @@ A `Notebook` reads the log of one nation beside its `Scorer` and keeps what the 
 all from the as-known picture, objects being those that count:
 
 - NEES: one sample a run and flight phase, at the tick in the middle of the phase of the first object that is
-  held then; also its mean over every tick held.
+  held then, and at the last tick of the burn; also its mean over every tick held.
 - NIS: that of each update of a paired track by a complete plot (3), a 2-D plot or a line of sight (2), by the
   type of the sensor that made it. One sample a run and type: the middle one of the first object's updates.
 - *free flight*: seconds from the first tick after the burn to the first of three in a row at which the paired
@@ -44,6 +44,7 @@ from sharing.messages import (
 )
 from sharing.settings import load_policy
 
+BOOST, BURN_OUT = "boost", "burn-out"
 FREE = ("coast", "reentry")
 """Phases of the truth, and modes of the tracker, without engine and without manoeuvre."""
 SURE_TICKS = 3
@@ -194,10 +195,14 @@ def changes(objects: Ints, tracks: Ints) -> tuple[int, int]:
 
 
 def _nees_samples(session: Session, score: Score) -> dict[str, float]:
-    """By phase: the NEES in its middle, of the first object held then."""
+    """By phase: the NEES in its middle, of the first object held then; and at the end of the burn."""
     held = dict(zip(score.keys(), score.nees.tolist(), strict=True))
     found: dict[str, float] = {}
-    for (which, phase), t_s in sorted(phase_middles(session).items()):
+    objects = [t for t in session.truth if t.counts]
+    ends = {
+        (j, BURN_OUT): float(t.t_valid_ns[_burning(t)[-1]]) / S for j, t in enumerate(objects) if _burnt(t)
+    }
+    for (which, phase), t_s in sorted({**phase_middles(session), **ends}.items()):
         if (which, t_s) in held:
             found.setdefault(phase, held[which, t_s])
     return found
@@ -227,13 +232,18 @@ def _summed(values: Sequence[tuple[int, float]], dimension: int) -> Nis:
 
 def _burnt(target: Truth) -> bool:
     """Whether the burn of an object ends in free flight."""
-    return bool(target.phase[0] == 0 and len(_free_ticks(target)))
+    return bool(len(_free_ticks(target)))
+
+
+def _burning(target: Truth) -> Ints:
+    """Rows of the burn."""
+    return np.flatnonzero(target.phase == PHASES.index(BOOST))
 
 
 def _free_ticks(target: Truth) -> Ints:
     """Rows of the free flight that follows the burn."""
     free = np.isin(target.phase, [PHASES.index(p) for p in FREE])
-    burning = np.flatnonzero(target.phase == PHASES.index("boost"))
+    burning = _burning(target)
     rows = np.arange(len(free))[burning[-1] + 1 :] if len(burning) else np.empty(0, np.int64)
     ends = np.flatnonzero(~free[rows])
     return rows[: ends[0]] if len(ends) else rows

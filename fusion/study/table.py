@@ -122,7 +122,7 @@ def page(found: Sequence[Judged], commit: str) -> str:
     """Everything as Markdown."""
     seeds = sorted({one.seed for one in found})
     lines = [
-        "# The tracker over scenarios 001 to 015",
+        "# The tracker over scenarios",
         "",
         f"SIMULATED, NOTIONAL. Made by `python -m fusion.study.table --markdown`, as of {commit}:",
         f"{len(found)} runs, seeds {seeds[0]} to {seeds[-1]}; COALITION's as-known picture in the full mesh.",

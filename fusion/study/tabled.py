@@ -8,16 +8,16 @@ import numpy as np
 
 from fusion.metrics import consistency, wilson
 from fusion.scoring import TIMES_TO_GO_S
-from fusion.study.judging import Judged, Point
+from fusion.study.judging import BOOST, BURN_OUT, Judged, Point
 from fusion.tables import number
 from sharing.messages import PHASES
 
 STATE_DIMENSION = 6
 LEGEND = """Intervals are 95 %: of NEES and NIS, divided by their dimensions, where the mean of a right filter
 lies (χ², one sample a run; * outside); of containments, Wilson's. Means are over runs. NEES is taken in the
-middle of the phase, NIS once a run and type of sensor; after the semicolon stands the mean over every tick
-held, or over every update. Free flight: seconds from the end of the burn until the mode is coast or re-entry,
-three ticks in a row. A dash: there is none."""
+middle of a phase and at the end of the burn, NIS once a run and type of sensor; after the semicolon stands
+the mean over every tick held, or over every update. Free flight: seconds from the end of the burn until the
+mode is coast or re-entry, three ticks in a row. A dash: there is none."""
 
 Column = tuple[str, Callable[[Sequence[Judged]], str]]
 """A heading, and the cell of one scenario's runs."""
@@ -34,7 +34,8 @@ class Sheet:
 
 def sheets(found: Sequence[Judged]) -> list[Sheet]:
     """The five tables."""
-    phases = [p for p in PHASES if any(p in one.nees or p in one.nees_held for one in found)]
+    order = (BOOST, BURN_OUT, *(p for p in PHASES if p != BOOST))
+    phases = [p for p in order if any(p in one.nees or p in one.nees_held for one in found)]
     types = sorted({name for one in found for name in one.nis})
     return [
         _sheet("Custody, identity, warnings", found, PICTURE),

@@ -73,7 +73,7 @@ def test_distance_is_mahalanobis_by_a_correlated_difference():
 def test_a_track_born_beside_another_has_it_as_parent_and_is_rather_debris():
     sky = Sky(0.0, np.array([3000.0, 0.0, 0.0, 0.0, 90.0, 0.0]), np.array([0.0, 80e3, 0.0, 0.0, 0.0, 0.0]))
     assert sky.table.parent[:3].tolist() == [UNASKED] * 3
-    sky.attend(20)
+    sky.attend(5)  # unseen for longer they would be vague: nobody knows their thrust
     assert sky.table.parent[:3].tolist() == [NO_PARENT, 10, NO_PARENT]
     sky.attend(25)
     p = class_probabilities(sky.table, np.arange(3, dtype=np.int32))
