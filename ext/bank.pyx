@@ -24,26 +24,20 @@ from ext.imm cimport MODES
 from ext.lanes cimport lane_kernel, level
 from ext.measurement cimport locate
 from ext.motion cimport DRAG, FREE, LEVEL
-from ext.steps cimport Work, mixture, predict, score, update
+from ext.steps cimport Work, mixture, score, update
 
 cnp.import_array()
 
 cdef extern from *:
     """
     #include "lanes.h"
-    LANE_VARIANTS(bank_predict)
     LANE_VARIANTS(bank_score)
     LANE_VARIANTS(bank_update)
     LANE_VARIANTS(bank_mixture)
     """
-    lane_kernel bank_predict_variant(int level)
     lane_kernel bank_score_variant(int level)
     lane_kernel bank_update_variant(int level)
     lane_kernel bank_mixture_variant(int level)
-
-
-cdef void lanes_predict "bank_predict"(void *work) noexcept nogil:
-    predict(<Work *>work)
 
 
 cdef void lanes_score "bank_score"(void *work) noexcept nogil:
@@ -58,7 +52,6 @@ cdef void lanes_mixture "bank_mixture"(void *work) noexcept nogil:
     mixture(<Work *>work)
 
 
-cdef lane_kernel run_predict = bank_predict_variant(level())
 cdef lane_kernel run_score = bank_score_variant(level())
 cdef lane_kernel run_update = bank_update_variant(level())
 cdef lane_kernel run_mixture = bank_mixture_variant(level())
@@ -290,23 +283,6 @@ cdef class TrackBank(Blend):
             self.predict(slots, t_ns)
         finally:
             self.work.mixing = True
-
-    cdef int not_before(self, const int32_t *slots, Py_ssize_t n, int64_t t_ns) except -1:
-        """ValueError for a track that is beyond t_ns."""
-        cdef Py_ssize_t i
-        for i in range(n):
-            if self.time_of[slots[i]] > t_ns:
-                raise ValueError(f"t_ns: {t_ns} is before track {slots[i]} at {self.time_of[slots[i]]}")
-        return 0
-
-    cdef void predict_batch(self, const int32_t *slots, int n, int64_t t_ns, uint64_t sensors) noexcept nogil:
-        """Gathers up to eight tracks, with consider blocks of `sensors`, and predicts them in the work."""
-        cdef int l
-        self.gather(slots, n)
-        self.gather_consider(slots, n, sensors)
-        for l in range(8):
-            self.work.dt[l] = <double>(t_ns - self.time_of[slots[l if l < n else 0]]) / 1e9
-        run_predict(&self.work)
 
     def gate(self, slots, rows, z, sigma, int sensor, t_ns=None):
         """Distance of pairs (slots[i], rows[i]), each int32 (p), at the tracks' time, or predicted to t_ns.

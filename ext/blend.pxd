@@ -1,7 +1,7 @@
 """Updates of a track with several plots, each with its share; see ext/blend.pyx."""
 
 cimport numpy as cnp
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from ext.imm cimport MODES
 from ext.store cimport Store
@@ -17,6 +17,8 @@ cdef class Blend(Store):
     cdef Moments moments[MODES]
     cdef cnp.ndarray _crossed  # (max_sensors, consider_rows): Σ w C
 
+    cdef int not_before(self, const int32_t *slots, Py_ssize_t n, int64_t t_ns) except -1
+    cdef void predict_batch(self, const int32_t *slots, int n, int64_t t_ns, uint64_t sensors) noexcept nogil
     cdef const double *shares_of(self, const int32_t *tracks, object shares, Py_ssize_t p) except NULL
     cdef int at(self, int k, int i) noexcept nogil
     cdef int at_pair(self, int k, int i, int j) noexcept nogil

@@ -19,3 +19,6 @@ class Blend(Store):
         sensor: int,
         sight: Sequence[float] | None = None,
     ) -> _Floats: ...
+    def judge(
+        self, slots: _Ints, rows: _Ints, z: _Floats, sigma: _Floats, sensor: int, t_ns: int
+    ) -> tuple[_Floats, _Floats]: ...

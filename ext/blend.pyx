@@ -10,37 +10,94 @@ Rules of this module:
 
 - Every pair takes a lane; pairs come in the order of slots, and a track's are added up in their order, about
   the prediction, so that nothing is lost by cancellation that the filter could see.
+- `judge` says what a pair was judged by, in the track's likeliest mode; it changes nothing.
 - A track is written back when its last pair has been added; nothing else reads its memory in between.
 """
 
 import numpy as np
 
 cimport numpy as cnp
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from ext.door cimport numbers, table
-from ext.lanes cimport lane_kernel, level
-from ext.steps cimport Work, update
+from ext.kalman cimport innovation_covariance
+from ext.lanes cimport LANES, lane_kernel, level
+from ext.measurement cimport LARGEST, linearise
+from ext.steps cimport Work, predict, update
 
 cnp.import_array()
 
 cdef extern from *:
     """
     #include "lanes.h"
+    LANE_VARIANTS(blend_predict)
     LANE_VARIANTS(blend_update)
+    LANE_VARIANTS(blend_judge)
     """
+    lane_kernel blend_predict_variant(int level)
     lane_kernel blend_update_variant(int level)
+    lane_kernel blend_judge_variant(int level)
+
+
+cdef struct Judged:
+    Work *work
+    double nu[24]
+    double s[72]
+
+
+cdef void lanes_predict "blend_predict"(void *work) noexcept nogil:
+    predict(<Work *>work)
 
 
 cdef void lanes_update "blend_update"(void *work) noexcept nogil:
     update(<Work *>work)
 
 
+cdef void lanes_judge "blend_judge"(void *judged) noexcept nogil:
+    cdef Judged *j = <Judged *>judged
+    cdef Work *w = j.work
+    cdef double nu[24]
+    cdef double rows[72]
+    cdef double s[72]
+    cdef double most[8]
+    cdef Py_ssize_t i, k, l
+    for l in range(LANES):
+        most[l] = -1.0
+    for k in range(w.modes):
+        linearise(w.x + k * 48, w.p + k * 288, w.z, w.sigma, w.site, w.enu, nu, rows)
+        innovation_covariance(w.p + k * 288, w.c + w.own * w.consider_rows * 8 + k * 144, rows, w.bias, w.sigma, s)
+        for i in range(72):
+            j.s[i] = s[i] if w.mu[k * 8 + i % 8] > most[i % 8] else j.s[i]
+        for i in range(24):
+            j.nu[i] = nu[i] if w.mu[k * 8 + i % 8] > most[i % 8] else j.nu[i]
+        for l in range(LANES):
+            most[l] = w.mu[k * 8 + l] if w.mu[k * 8 + l] > most[l] else most[l]
+
+
+cdef lane_kernel run_predict = blend_predict_variant(level())
 cdef lane_kernel run_update = blend_update_variant(level())
+cdef lane_kernel run_judge = blend_judge_variant(level())
 
 
 cdef class Blend(Store):
     """What `ext.bank.TrackBank` inherits to share plots among tracks."""
+
+    cdef int not_before(self, const int32_t *slots, Py_ssize_t n, int64_t t_ns) except -1:
+        """ValueError for a track that is beyond t_ns."""
+        cdef Py_ssize_t i
+        for i in range(n):
+            if self.time_of[slots[i]] > t_ns:
+                raise ValueError(f"t_ns: {t_ns} is before track {slots[i]} at {self.time_of[slots[i]]}")
+        return 0
+
+    cdef void predict_batch(self, const int32_t *slots, int n, int64_t t_ns, uint64_t sensors) noexcept nogil:
+        """Gathers up to eight tracks, with consider blocks of `sensors`, and predicts them in the work."""
+        cdef int l
+        self.gather(slots, n)
+        self.gather_consider(slots, n, sensors)
+        for l in range(8):
+            self.work.dt[l] = <double>(t_ns - self.time_of[slots[l if l < n else 0]]) / 1e9
+        run_predict(&self.work)
 
     def update_shared(self, slots, rows, shares, z, sigma, int sensor, sight=None):
         """Updates tracks, at their time, each with several plots of (k, 3) in proportion to their shares.
@@ -91,6 +148,42 @@ cdef class Blend(Store):
                 if i + l + 1 == last:
                     self.close(tracks[i + l], sensors)
         return nis[:count].copy()
+
+    def judge(self, slots, rows, z, sigma, int sensor, int64_t t_ns):
+        """What the pairs (slots[i], rows[i]), each int32 (p), are judged by at t_ns, in the likeliest mode.
+
+        Returns innovations (p, 3: range m, azimuth rad, elevation rad) and their covariances (p, 6: upper
+        triangle, row by row); 0 where the plot did not measure. Slots are not beyond t_ns; nothing changes.
+        """
+        cdef cnp.ndarray plots = table(z, cnp.NPY_DOUBLE, -1, 3, "z")
+        cdef const int32_t *tracks = self.living(slots, -1)
+        cdef Py_ssize_t p = len(slots), i, n
+        cdef const int32_t *picked = self.picked(rows, p, plots, sigma)
+        cdef cnp.ndarray nu = np.empty((p, 3)), s = np.empty((p, 6))
+        cdef double *out = <double *>cnp.PyArray_DATA(nu)
+        cdef double *spread = <double *>cnp.PyArray_DATA(s)
+        cdef Judged judged
+        cdef int a, b, l, at
+        self.aim(sensor)
+        self.not_before(tracks, p, t_ns)
+        judged.work = &self.work
+        for i in range(0, p, 8):
+            n = min(8, p - i)
+            self.predict_batch(tracks + i, n, t_ns, <uint64_t>1 << sensor)
+            self.load_plots(tracks + i, picked + i, n, <const double *>cnp.PyArray_DATA(plots),
+                            <const double *>cnp.PyArray_DATA(sigma), sensor, True, t_ns)
+            self.work.own = 0
+            run_judge(&judged)
+            for l in range(n):
+                at = 0
+                for a in range(3):
+                    seen = self.work.sigma[a * 8 + l] <= LARGEST
+                    out[(i + l) * 3 + a] = judged.nu[a * 8 + l] if seen else 0.0
+                    for b in range(a, 3):
+                        both = seen and self.work.sigma[b * 8 + l] <= LARGEST
+                        spread[(i + l) * 6 + at] = judged.s[a * 24 + b * 8 + l] if both else 0.0
+                        at += 1
+        return nu, s
 
     cdef const double *shares_of(self, const int32_t *tracks, object shares, Py_ssize_t p) except NULL:
         """The shares, checked."""

@@ -49,6 +49,7 @@ HORIZON_S = 30  # seconds by which the settled picture follows, at least
 FEED_LAG_S = 11.0  # of recordings that do not state theirs: the longest scan there was, and its transport
 MAX_TRACKS = 2048  # the same of trackers
 LONGEST_HORIZON_S = 100_000  # a day, the longest delay of an arrangement, and what lies around it
+MOST = {"max_tracks": MAX_ROWS, "horizon_s": LONGEST_HORIZON_S, "judgements_per_s": MAX_ROWS}
 REORDER_S = 120  # within these a recorded feed is put back into its order (the backfill ring holds 60)
 
 Regions = Mapping[str, tuple[Region, ...]]  # that each recipient warns of
@@ -249,11 +250,9 @@ def _check(metadata: Mapping[str, str]) -> None:
         TrackerRules.of(**{name: metadata[name] for name in RULES if name in metadata})
     except ValueError as error:
         raise SessionError(f"metadata {error}") from None
-    if "max_tracks" in metadata and not 0 < _whole(metadata, "max_tracks") <= MAX_ROWS:
-        raise SessionError(f"metadata max_tracks = {metadata['max_tracks']}: from 1 to {MAX_ROWS}")
-    if "horizon_s" in metadata and not 0 < _whole(metadata, "horizon_s") <= LONGEST_HORIZON_S:
-        given = metadata["horizon_s"]
-        raise SessionError(f"metadata horizon_s = {given}: whole seconds from 1 to {LONGEST_HORIZON_S}")
+    for key, most in MOST.items():
+        if key in metadata and not 0 < _whole(metadata, key) <= most:
+            raise SessionError(f"metadata {key} = {metadata[key]}: a whole number from 1 to {most}")
     text = metadata.get("feed_lag_s", "0")
     try:
         right = 0 <= float(text) <= LONGEST_HORIZON_S
@@ -383,6 +382,7 @@ def core_config(
         regions=tuple((regions or {}).get(nation, ())),
         horizon_s=horizon_s,
         max_tracks=int(metadata.get("max_tracks", MAX_TRACKS)),
+        judgements_per_s=int(metadata.get("judgements_per_s", 0)),
         tracker=TrackerRules.of(**{name: metadata[name] for name in RULES if name in metadata}),
     )
 
@@ -468,7 +468,7 @@ class _Node:
                 self._show(message, frame)
             elif isinstance(message, Warning):
                 self._result.warnings.append(message)
-            else:
+            elif isinstance(message, Bias):
                 self._result.biases.append(message)
 
     def _show(self, picture: Picture, frame: bytes) -> None:

@@ -15,7 +15,7 @@ from fusion.core.engine import Core
 from fusion.core.events import Received, Tick
 from fusion.core.filters import FilterFactory, compiled
 from fusion.session import HORIZON_S, Regions, core_config, products, readable
-from sharing.messages import RECIPIENTS, Message, Picture, S
+from sharing.messages import RECIPIENTS, Judgements, Message, Picture, S
 from sharing.recording import Recorded, Recording
 
 
@@ -96,7 +96,8 @@ class _Replayed:
         kind = record.topic.partition("/")[0]
         if kind == "tick":
             effects = self._core.handle(Tick(int.from_bytes(record.data, "little", signed=True)))
-            self._made.extend((message, frame) for _, message, frame in products(self._nation, effects))
+            made = [m for m in products(self._nation, effects) if not isinstance(m[1], Judgements)]
+            self._made.extend((message, frame) for _, message, frame in made)
         elif kind in ("picture", "warning", "bias"):
             return self._compare(record)
         else:

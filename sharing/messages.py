@@ -225,6 +225,32 @@ class Bias(Message, frozen=True, kw_only=True, eq=False):
     bias_sigma_clock_s: float
 
 
+class Judgements(Message, frozen=True, kw_only=True, eq=False):
+    """How a node judged the plots of one item that share a time: recordings only, never on a wire.
+
+    ``of_originator``, ``of_sensor`` and ``of_item`` name the item. Columns have one row for each pair of plot
+    and track inside the gate, and one for each plot that began a track, in the order of ``row``, the plot's
+    row in the item. ``innovation`` (n, 3) is range m, azimuth rad, elevation rad, and
+    ``innovation_covariance`` (n, 6) the upper triangle of its covariance, in the track's likeliest mode; 0
+    where the plot did not measure. ``d2`` is the smallest squared Mahalanobis distance over the modes,
+    ``log_ratio`` the logarithm of the mixture's likelihood over the density of clutter and new objects,
+    ``share`` the probability of the pair, 1 or 0 where it was decided. ``decision``: see `DECISIONS`.
+    """
+
+    of_originator: str
+    of_sensor: str
+    of_item: bytes
+    t_valid_ns: int
+    row: Ints
+    track_id: Ints
+    innovation: Floats
+    innovation_covariance: Floats
+    d2: Floats
+    log_ratio: Floats
+    share: Floats
+    decision: Ints
+
+
 class Heartbeat(Message, frozen=True, kw_only=True, eq=False):
     """Sent about once a second on every feed topic: the last sequence number sent on this link and topic.
 
@@ -276,7 +302,7 @@ Measurement = Detections | Polar | Los
 MEASUREMENTS = (Detections, Polar, Los)
 """The same as a tuple, for `isinstance`."""
 
-Product = Picture | Warning | Bias
+Product = Picture | Warning | Bias | Judgements
 """What a node makes of it all, to be recorded."""
 
 MODES = ("powered", "coast", "reentry", "level", "left", "right", "manoeuvre")
@@ -285,6 +311,8 @@ PHASES = ("boost", "coast", "reentry", "pull-up", "glide", "other")
 """Names of the truth's flight phases, by the number in `Truth.phase`."""
 CLASSES = ("SRBM", "MRBM", "IRBM", "ICBM", "space launch", "aircraft", "satellite", "debris")
 """Names of what a track may be, by the number in `Picture.class_number`."""
+DECISIONS = ("passed over", "assigned", "shared", "started")
+"""Names of what became of a pair, by the number in `Judgements.decision`."""
 STATUSES = ("tentative", "confirmed", "coasting")
 """Names of the track states, by the number in `Picture.status`."""
 
@@ -333,10 +361,15 @@ def topic_of_bias(nation: str) -> str:
     return f"bias/{nation}"
 
 
+def topic_of_judgement(nation: str) -> str:
+    """Topic of how a nation's node judged its plots."""
+    return f"judgement/{nation}"
+
+
 def topic_of_product(nation: str, product: "Product") -> str:
-    """Topic on which a nation's node records its picture, warning or bias."""
+    """Topic on which a nation's node records what it has made."""
     topics = {Picture: topic_of_picture, Warning: topic_of_warning, Bias: topic_of_bias}
-    return topics[type(product)](nation)
+    return topics.get(type(product), topic_of_judgement)(nation)
 
 
 def renumbered(message: M, *, sequence: int, t_available_ns: int, boot_id: int, marking: str) -> M:

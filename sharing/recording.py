@@ -34,7 +34,7 @@ LOG_TIME_OFFSET_NS: Final = 946_684_800 * 10**9
 SEQUENCE_WRAP: Final = 1 << 32
 MAX_CHUNK_BYTES: Final = 64 << 20
 
-_FRAMES: Final = ("feed", "released", "picture", "warning", "bias", "truth")
+_FRAMES: Final = ("feed", "released", "picture", "warning", "bias", "judgement", "truth")
 """Kinds of topics whose messages are wire frames; stored without the topic, which the channel has."""
 _MAGIC_BYTES: Final = len(MCAP0_MAGIC)
 _HEAD: Final = struct.Struct("<BQ")  # opcode, length

@@ -15,6 +15,7 @@ from sharing.messages import (
     Bias,
     Detections,
     Heartbeat,
+    Judgements,
     Los,
     Message,
     Picture,
@@ -51,7 +52,7 @@ CAUSES: Final = (
 TYPES: Final[dict[str, type[Message]]] = {
     "site": Site, "scan": Scan, "detections": Detections, "polar": Polar, "los": Los,
     "picture": Picture, "warning": Warning, "bias": Bias, "heartbeat": Heartbeat, "snapshot": Snapshot,
-    "backfill": Backfill, "truth": Truth,
+    "backfill": Backfill, "truth": Truth, "judgements": Judgements,
 }  # fmt: skip
 """Message types by their name on the wire."""
 
@@ -61,6 +62,7 @@ TOPICS: Final[dict[str, tuple[type[Message], ...]]] = {
     "picture": (Picture, Heartbeat, Snapshot, Backfill),
     "warning": (Warning, Heartbeat, Backfill),
     "bias": (Bias,),
+    "judgement": (Judgements,),
     "truth": (Truth,),
 }
 """Kinds of topics and what each may carry."""
@@ -92,7 +94,8 @@ LIMITS: Final[dict[str, tuple[float, float]]] = {
     "elevation_min_rad": _HALF, "elevation_max_rad": _HALF,
     "range_13db_m": (1, 1e9), "range_max_m": (1, 1e9), "scan_s": (1e-3, 3600), "clutter_per_scan": (0, 1e6),
     "range_m": (1e-3, 1e9), "azimuth_rad": _ANGLE, "elevation_rad": _HALF, "snr_db": (-100, 300),
-    "probability": (0, 1),
+    "probability": (0, 1), "share": (0, 1), "decision": (0, 3), "row": (0, MAX_ROWS), "log_ratio": _BIG,
+    "innovation": _BIG, "innovation_covariance": _BIG, "d2": (0, 1e18),
     "status": (0, 2), "mode": (0, 255), "phase": (0, 255),
     "state_ecef": (-1e9, 1e9), "covariance": _BIG, "nis": (0, 1e18),
     "launch_row": (0, MAX_ROWS), "impact_row": (0, MAX_ROWS),
@@ -105,6 +108,7 @@ LIMITS: Final[dict[str, tuple[float, float]]] = {
 
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "originator": RECIPIENTS,
+    "of_originator": NATIONS,
     "kind": ("impact", "overflight"),
     "action": ("declare", "revise", "retract"),
     "picture": ("as-known", "settled", "update"),
@@ -174,6 +178,10 @@ TABLES: Final[dict[type[Message], tuple[Table, ...]]] = {
         Table("impact_row", "rising", ("impact_t_ns",), ("impact_lat_deg", "impact_lon_deg"),
                (("impact_covariance_m2", 3),), ("impact_t_sigma_s",)),
     ),
+    Judgements: (
+        Table("row", "not falling", ("track_id", "decision"), ("d2", "log_ratio", "share"),
+               (("innovation", 3), ("innovation_covariance", 6))),
+    ),
     Truth: (Table("t_valid_ns", "rising", ("phase",), (), (("state_ecef", 6),)),),
 }  # fmt: skip
 
@@ -189,7 +197,7 @@ def parse_topic(topic: str) -> Topic:
         known = originator in NATIONS and recipient in RECIPIENTS and originator != recipient
         if known and _SENSOR.fullmatch(sensor):
             return Topic(kind, originator, recipient, sensor)
-    if kind in ("picture", "warning", "bias") and len(rest) == 1 and rest[0] in RECIPIENTS:
+    if kind in ("picture", "warning", "bias", "judgement") and len(rest) == 1 and rest[0] in RECIPIENTS:
         return Topic(kind, originator=rest[0])
     if kind == "truth" and not rest:
         return Topic(kind)

@@ -25,6 +25,7 @@ from sharing.messages import (
     Floats,
     Heartbeat,
     Ints,
+    Judgements,
     Message,
     Picture,
     Scan,
@@ -383,6 +384,12 @@ def _check_picture(fields: dict[str, Any]) -> None:
             raise WireError("column", f"{name} {fields[name][-1]} of {n} tracks")
 
 
+def _check_judgements(fields: dict[str, Any]) -> None:
+    _check_choice("of_originator")(fields)
+    if len(fields["of_item"]) != ITEM_ID_BYTES:
+        raise WireError("field", f"of_item has {len(fields['of_item'])} bytes, not {ITEM_ID_BYTES}")
+
+
 def _check_truth(fields: dict[str, Any]) -> None:
     impact = fields["impact"]
     if impact is None:
@@ -397,5 +404,6 @@ _CHECKS: Final[dict[type[Message], Callable[[dict[str, Any]], None]]] = {
     Scan: _check_sector,
     Picture: _check_picture,
     Warning: _check_warning,
+    Judgements: _check_judgements,
     Truth: _check_truth,
 }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 5
 """Of a recording's frames: as many are named, the others counted."""
 RECORDING_HEAD = b"\x89MCAP"
-WIRE_KINDS = ("feed", "released", "picture", "warning", "bias", "truth")
+WIRE_KINDS = ("feed", "released", "picture", "warning", "bias", "judgement", "truth")
 """Topics of a recording that hold wire frames."""
 
 

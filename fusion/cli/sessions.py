@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ from fusion.cli.root import cli
 from fusion.command import Number, check_out
 
 if TYPE_CHECKING:
-    from fusion.session import Result
+    from fusion.session import Result, Session
     from sensors.scenario import Scenario
     from sharing.policy import Policy
     from sharing.release import Judged
@@ -106,6 +107,7 @@ def simulate(
     "--speed", type=Number(float, 0.01, LONGEST_S), metavar="X", help="Times real time [default: no pause]."
 )
 @click.option("-o", "out", type=FILE, metavar="FILE", help="Record what the nation received and knew.")
+@click.option("--judgements", is_flag=True, help="Record how every plot was judged too; needs -o.")
 @click.option("--verify", "verified", is_flag=True, help="Compare the recorded pictures, byte for byte.")
 @json_option
 def replay(
@@ -117,6 +119,7 @@ def replay(
     backend: str,
     speed: float | None,
     out: Path | None,
+    judgements: bool,
     verified: bool,
     as_json: bool,
 ) -> None:
@@ -126,10 +129,13 @@ def replay(
     time, track and field of the first byte that differs (exit 1).
     """
     if verified:
-        if (policy, withhold, registration, out) != (None, None, None, None):
-            raise click.BadParameter("--verify goes with none of --policy, --withhold, --registration, -o")
+        if (policy, withhold, registration, out, judgements) != (None, None, None, None, False):
+            options = "--policy, --withhold, --registration, --judgements, -o"
+            raise click.BadParameter(f"--verify goes with none of {options}")
         _verify(session_file, backend, as_json)
         return
+    if judgements and out is None:
+        raise click.BadParameter("--judgements needs -o, where they are recorded")
     if out is not None:
         check_out(out, session_file, policy or "")
     from fusion.arms import run_arm
@@ -137,6 +143,8 @@ def replay(
     from sharing.clock import monotonic_ns
 
     session, digest = registered(session_at(session_file), registration).hashed()
+    if judgements:
+        session = judged(session)
     base = session.policy if policy is None else named_policy(policy)
     arrangement = without(base, withhold, session.sensors)
     begun_ns = monotonic_ns()
@@ -173,6 +181,13 @@ def replay(
     if result.biases:
         show(bias_table(f"{session.name}, {nation}: sensor biases", newest(result.biases)))
     click.echo(f"picture {result.picture_sha256[:16]}, {counts}")
+
+
+def judged(session: "Session") -> "Session":
+    """The session, told to record judgements as far as a message holds them."""
+    from sharing.wire import MAX_ROWS
+
+    return replace(session, metadata={**session.metadata, "judgements_per_s": str(MAX_ROWS)})
 
 
 def _verify(path: Path, backend: str, as_json: bool) -> None:

@@ -18,13 +18,14 @@ import numpy as np
 
 from fusion.core.events import Effect, Event, Merged, Peek, Received, Refused, Renamed, Tick, Update
 from fusion.core.filters import FilterFactory, compiled
+from fusion.core.judging import Journal
 from fusion.core.ordering import Buffer
 from fusion.core.picture import OutlookRules, Painter
 from fusion.core.regions import Region
 from fusion.core.runs import Checkpoint, Run
 from fusion.core.tracker import Tracker, TrackerRules
 from fusion.core.warning import Notice, Warner, WarningRules
-from sharing.messages import MEASUREMENTS, RECIPIENTS, Picture, S, Scan, Site, Warning
+from sharing.messages import MEASUREMENTS, RECIPIENTS, Judgements, Picture, S, Scan, Site, Warning
 
 CHECKPOINT_NS = S
 """The current run keeps its state at every multiple of this: closer costs copies, wider costs reruns."""
@@ -44,6 +45,8 @@ class CoreConfig:
     max_sensors: int = 16
     """Of each originator."""
     max_entries: int = 500_000
+    judgements_per_s: int = 0
+    """Rows of judgements that are kept of a second of the settled run; 0: none are made."""
     tracker: TrackerRules = field(default_factory=TrackerRules)
     prediction: OutlookRules = field(default_factory=OutlookRules)
     warning: WarningRules = field(default_factory=WarningRules)
@@ -59,6 +62,8 @@ class Core:
         sensors = config.max_sensors * len(RECIPIENTS)
         self._current = Run(Tracker(config.max_tracks, sensors, config.tracker, filters))
         self._settled = Run(Tracker(config.max_tracks, sensors, config.tracker, filters))
+        if config.judgements_per_s:
+            self._settled.tracker.journal = Journal(config.nation, config.judgements_per_s)
         self._checkpoints: list[Checkpoint] = []
         """Of the current run, in order of time, none older than the settled run."""
         self._started = False
@@ -105,7 +110,16 @@ class Core:
         self._settle(settled_ns)
         if settled_ns >= self._first_tick_ns:
             effects.append(self._paint_settled.paint(self._settled.tracker, settled_ns))
-        return effects
+        return [*effects, *self._judged(t_ns)]
+
+    def _judged(self, t_ns: int) -> list[Judgements]:
+        """What the settled run has judged since the last tick, where anybody asked."""
+        journal = self._settled.tracker.journal
+        if journal is None:
+            return []
+        judged = journal.take(t_ns)
+        self.counters["judgements_dropped"] = journal.dropped
+        return judged
 
     def _run_to(self, t_ns: int) -> bool:
         """Bring the current tracks to `t_ns`; whether late data has made them go back first.

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from sharing.messages import Bias, Message, Picture, Warning
+from sharing.messages import Bias, Judgements, Message, Picture, Warning
 
 __all__ = [
     "Bias",
     "Effect",
     "Event",
+    "Judgements",
     "Merged",
     "Peek",
     "Picture",
@@ -83,4 +84,4 @@ class Refused:
     sensor: str
 
 
-Effect = Picture | Update | Renamed | Merged | Refused | Warning | Bias
+Effect = Picture | Update | Renamed | Merged | Refused | Warning | Bias | Judgements

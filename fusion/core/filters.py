@@ -264,6 +264,11 @@ class FilterBank(Protocol):
         What is missing to 1 in a track's shares is the probability that it was not seen. One NIS a track.
         """
 
+    def judge(
+        self, slots: Slots, rows: Slots, z: Floats, sigma: Floats, sensor: int, t_ns: int
+    ) -> tuple[Floats, Floats]:
+        """Innovation (p, 3) and covariance (p, 6, upper triangle) of every pair, in the likeliest mode."""
+
     def estimate_at(self, slots: Slots, t_ns: int) -> tuple[Floats, Floats, Floats]:
         """States (n, 6), covariances (n, 6, 6) and model probabilities (n, K) at `t_ns`; changes nothing."""
 

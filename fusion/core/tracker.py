@@ -16,6 +16,7 @@ from fusion.core.detection import SECTIONS_M2, SIGHT, detection_chances
 from fusion.core.family import Family
 from fusion.core.filters import COAST, MODEL_SETS, FilterBank, FilterFactory, Models, place
 from fusion.core.heights import NOTHING, RANGE, fill_elevation, fill_range
+from fusion.core.judging import ASSIGNED, SHARED, Case, Journal
 from fusion.core.lifecycle import (
     COASTING,
     DOUBTED,
@@ -98,6 +99,8 @@ class Tracker:
         """By the buffer's sensor number: the bank's (in order of the first site), and the newest site."""
         self.registration = Registration(rules.registration) if rules.registration else None
         self._clutter_cost: dict[tuple[int, int], float] = {}
+        self.journal: Journal | None = None
+        """Where judgements are written, if anybody asks for them. Not part of the state either."""
         self.turned_away = 0
         """Plots that found no free slot to start a track in. Not part of the state: it never goes back."""
 
@@ -136,10 +139,13 @@ class Tracker:
         entry = self.registration.corrected(raw, sensor) if self.registration else raw
         filled = self._filled(entry, sensor, site)
         pairs = self._candidates(entry, sensor, site, filled)
+        case = None
+        if self.journal is not None:
+            case = Case.of(self.bank, entry, sensor, pairs, self._cost_of_clutter(entry, site))
         unclaimed = np.ones(len(entry.z), np.bool_)
         confirmed = self.table.status[pairs.slots] != TENTATIVE
         if len(pairs.rows) and self.rules.association.method == "jpda":
-            unclaimed = ~self._share(entry, sensor, site, pairs.where(confirmed))
+            unclaimed = ~self._share(entry, sensor, site, pairs.where(confirmed), case)
             left = ~confirmed & unclaimed[pairs.rows]
             pairs, confirmed = pairs.where(left), confirmed[left]
         if len(pairs.rows):
@@ -152,7 +158,11 @@ class Tracker:
             unclaimed[rows] = False
             if self.registration and len(rows):
                 self.registration.take(raw, sensor, site, rows, slots)
-        self._start(entry, sensor, np.flatnonzero(unclaimed), filled)
+            if case is not None:
+                case.decide(rows, slots, np.ones(len(rows)), ASSIGNED)
+        started = self._start(entry, sensor, np.flatnonzero(unclaimed), filled)
+        if self.journal is not None and case is not None:
+            self.journal.close(case, entry, site, self.table.track_id, started)
 
     def _filled(self, entry: PlotsEntry, sensor: int, site: Site) -> Plots:
         """The plots with a guess in the place of what was not measured."""
@@ -190,10 +200,14 @@ class Tracker:
         nis = self.bank.update(slots, rows, entry.z, entry.sigma, sensor, self._sight(entry))
         self._hit(entry, sensor, site, slots, nis)
 
-    def _share(self, entry: PlotsEntry, sensor: int, site: Site, pairs: Pairs) -> npt.NDArray[np.bool_]:
+    def _share(
+        self, entry: PlotsEntry, sensor: int, site: Site, pairs: Pairs, case: Case | None
+    ) -> npt.NDArray[np.bool_]:
         """Each track with its shares of all plots near it; says which rows are claimed by them."""
         rules = self.rules.association
         shares = shares_of(pairs, self._cost_of_clutter(entry, site), rules)
+        if case is not None:
+            case.decide(shares.rows, shares.slots, shares.share, SHARED)
         slots, seen = shares.of_slots()
         if len(slots):
             self.bank.predict(slots, entry.key[0])
@@ -232,8 +246,10 @@ class Tracker:
         scans = life.confirm_looks - life.confirm_hits + 1
         return t_ns + round((scans + life.scan_slack) * site.scan_s * S)
 
-    def _start(self, entry: PlotsEntry, sensor: int, rows: npt.NDArray[np.intp], filled: Plots) -> None:
-        """A tentative track for each of the rows, as far as there is room."""
+    def _start(
+        self, entry: PlotsEntry, sensor: int, rows: npt.NDArray[np.intp], filled: Plots
+    ) -> tuple[npt.NDArray[np.intp], Slots]:
+        """A tentative track for each of the rows, as far as there is room; gives rows and slots."""
         t_ns, _, _, item_id, first_row = entry.key
         slots = self.table.claim([track_id(item_id, first_row + row) for row in rows.tolist()], t_ns)
         self.turned_away += len(rows) - len(slots)
@@ -244,6 +260,7 @@ class Tracker:
         across, climb = models.velocity_sigma_mps, models.climb_sigma_mps
         for slot, row in zip(slots.tolist(), rows.tolist(), strict=False):
             self.bank.start(slot, t_ns, z[row], sigma[row], sensor, across, climb, entry.missing)
+        return rows[: len(slots)], slots
 
     def _look(self, entry: LookEntry) -> None:
         """Score the silence of a finished scan on the tracks that it should have seen.

@@ -84,10 +84,17 @@ def _core_config(settings: NodeConfig, regions: tuple[Region, ...]) -> CoreConfi
         regions,
         horizon_s=settings.horizon_s,
         max_tracks=settings.max_tracks,
+        judgements_per_s=settings.judgements_per_s,
         tracker=TrackerRules.of(
             settings.models, settings.association, settings.proof, settings.registration
         ),
     )
+
+
+def _metadata(settings: NodeConfig) -> dict[str, str]:
+    """What the recording says of the node, for its replay."""
+    judged = {"judgements_per_s": str(settings.judgements_per_s)} if settings.judgements_per_s else {}
+    return {"nation": settings.nation, **judged, **settings.metadata}
 
 
 def _peers(settings: NodeConfig) -> list[str]:
@@ -104,7 +111,7 @@ async def _serve(settings: NodeConfig, core: Core, hub: Hub, stop: asyncio.Event
     async with hub:
         inlets = _inlets(settings, hub)
         pictures = Pictures.on(hub, settings.nation, settings.publish)
-        with Recorder(path, {"nation": settings.nation, **settings.metadata}) as recorder:
+        with Recorder(path, _metadata(settings)) as recorder:
             node = Node(settings, core, hub, inlets, pictures, recorder)
             await node.run(stop)
 
@@ -242,7 +249,7 @@ class Node:
         elif isinstance(effect, Warning):
             self._warnings[effect.region] += effect.action == DECLARE
             self._pictures.warn(effect)
-        elif effect.picture == "as-known":
+        elif isinstance(effect, Picture) and effect.picture == "as-known":
             self._shown = effect
             self._pictures.show(effect)
 

@@ -333,6 +333,22 @@ class FilterpyBank:
             nis.append(shares[pairs] @ each / shares[pairs].sum())
         return np.array(nis)
 
+    def judge(
+        self, slots: Ints, rows: Ints, z: Floats, sigma: Floats, sensor: int, t_ns: int
+    ) -> tuple[Floats, Floats]:
+        """Innovation (p, 3) and covariance (p, 6, upper triangle) of pairs in the likeliest mode, at t_ns."""
+        nus, spreads = np.zeros((len(slots), 3)), np.zeros((len(slots), 3, 3))
+        for i, (slot, row) in enumerate(zip(slots, rows, strict=True)):
+            track = copy.deepcopy(self.tracks[int(slot)])
+            self._predict(track, t_ns)
+            self._meet(track, sensor)
+            mode, seen = track.modes[int(np.argmax(track.mu))], np.isfinite(sigma[row])
+            nu, h, _, _ = self._score(track, mode, z[row], sigma[row], sensor)
+            nus[i, seen] = nu[seen]
+            noise = np.diag(sigma[row][seen] ** 2)
+            spreads[i][np.ix_(seen, seen)] = h[seen] @ mode.P @ h[seen].T + noise
+        return nus, spreads[:, *np.triu_indices(3)]
+
     def estimate(self, slots: Ints) -> tuple[Floats, Floats, Floats]:
         """State (n, 6), covariance (n, 6, 6), mode probabilities (n, K)."""
         return self._estimates([self.tracks[int(slot)] for slot in slots])

@@ -102,6 +102,12 @@ FRAMES: dict[str, bytes] = {
         applied=6, bias_range_m=-12.5, bias_azimuth_rad=0.0005, bias_elevation_rad=-0.00025,
         bias_clock_s=0.0, bias_sigma_range_m=20.0, bias_sigma_azimuth_rad=0.0001,
         bias_sigma_elevation_rad=0.0001, bias_sigma_clock_s=0.001)),
+    "judgements": frame("judgement/JPN", body(
+        "judgements", {"originator": "JPN"}, of_originator="KOR", of_sensor="greenpine-b-1", of_item=ID,
+        t_valid_ns=4_000_000_000, row=i8(0, 0, 1), track_id=i8(11, 12, 13),
+        innovation=f8(50.0, 0.001, -0.002, 400.0, -0.004, 0.0, 0.0, 0.0, 0.0),
+        innovation_covariance=f8(*range(12), *[0.0] * 6), d2=f8(2.5, 20.0, 0.0), log_ratio=f8(9.0, 0.5, 0.0),
+        share=f8(1.0, 0.0, 0.0), decision=i8(1, 0, 3))),
     "truth": frame("truth", body(
         "truth", {"originator": "COALITION"}, name="missile", kind="ballistic", counts=True,
         t_valid_ns=i8(0, 1_000_000_000), state_ecef=f8(*range(12)), phase=i8(0, 0), liftoff_t_ns=0,
