@@ -18,6 +18,7 @@ from sensors.readers.ascent import read_ascent
 from sensors.scenario import Scenario
 from sharing.messages import RECIPIENTS
 from sharing.recording import Recording, strip
+from sharing.wire import decode
 
 M = {
     "picture_sha256", "objects", "tracked", "first_detection_s", "first_range_detection_s", "first_track_s",
@@ -89,6 +90,21 @@ def test_replay_verify_and_policy(sharedsky, recorded):
     assert (code, stderr) == (0, "")
     assert "COALITION, national-only" in stdout
     assert "SIMULATED, NOTIONAL" in stdout
+
+
+def test_replay_records_how_plots_were_judged(sharedsky, recorded, tmp_path):
+    path, arm = recorded
+    out = tmp_path / "judged.mcap"
+    code, stdout, _ = sharedsky("replay", path, "--nation", "JPN", "--judgements", "-o", out, "--json")
+    assert code == 0
+    assert json.loads(stdout)["picture_sha256"] == arm.results["JPN"].picture_sha256
+    with Recording.open(out) as recording:
+        frames = [record.data for record in recording if record.topic == "judgement/JPN"]
+    assert sum(len(decode(frame)[1].row) for frame in frames) > 20
+    assert sharedsky("replay", out, "--verify")[0] == 0
+    assert Session.load(out).metadata["judgements_per_s"] == "10000"  # so that its replay is judged again
+    code, _, stderr = sharedsky("replay", path, "--judgements")
+    assert code != 0 and "-o" in stderr
 
 
 def test_simulate_twice(sharedsky, tmp_path, recorded, small_scenario, monkeypatch, scenario):

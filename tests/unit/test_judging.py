@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -21,7 +22,7 @@ CONFIG = CoreConfig("JPN", horizon_s=5, tracker=TrackerRules.of("air"), judgemen
 def run(config, late_s=0.0):
     """Judgements and pictures' frames of two crossing aircraft; every third message comes late."""
     core, judged, frames = Core(config), [], []
-    messages = crossing(np.random.default_rng(3))
+    messages = [with_whole_id(m) for m in crossing(np.random.default_rng(3))]
     arrivals = [(m.t_sent_ns + round(late_s * S) * (i % 3 == 2), i, m) for i, m in enumerate(messages)]
     arrivals.sort(key=lambda a: a[:2])
     for t_s in range(72):
@@ -35,6 +36,11 @@ def run(config, late_s=0.0):
             elif isinstance(effect, Picture) and effect.picture == "settled":
                 frames.append(frame)
     return core, judged, frames
+
+
+def with_whole_id(message):
+    """The message with an item id of the wire's length."""
+    return msgspec.structs.replace(message, item_id=message.item_id.ljust(16, b"."))
 
 
 def column(judged, name):
