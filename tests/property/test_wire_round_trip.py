@@ -14,13 +14,14 @@ from sharing.wire import decode, encode
 
 ENU = [0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
 TOPIC = {"picture": "picture/JPN", "snapshot": "picture/JPN", "warning": "warning/JPN", "bias": "bias/JPN",
-         "truth": "truth"}  # fmt: skip
+         "judgements": "judgement/JPN", "truth": "truth"}  # fmt: skip
 FEED = "feed/JPN/fps5-sado"
 ENVELOPE = {
     "originator": "JPN", "item_id": bytes(16), "t_sent_ns": -5, "t_available_ns": 7, "marking": MARKING,
 }  # fmt: skip
 CHOSEN = {"kind": "impact", "action": "revise", "reason": "burn", "picture": "as-known", "topic": FEED,
-          "name": "m", "region": "r", "frame": b"x", "elevation_min_rad": 0.1, "elevation_max_rad": 0.2,
+          "name": "m", "region": "r", "frame": b"x",
+          "of_item": bytes(16), "of_originator": "KOR", "elevation_min_rad": 0.1, "elevation_max_rad": 0.2,
           "t_start_ns": -9, "enu_ecef": ENU}  # fmt: skip
 
 
