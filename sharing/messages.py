@@ -176,7 +176,9 @@ class Picture(Message, frozen=True, kw_only=True, eq=False):
     upper triangle, row by row. ``nis`` is that of the last update divided by its degrees of freedom.
     Launch and impact estimates exist for some tracks only: ``*_row`` gives the track's row, the other
     columns are as long as it. ``*_covariance_m2`` (k, 3) is east-east, east-north, north-north;
-    ``*_t_sigma_s`` the standard deviation of the time, empty in older frames.
+    ``*_t_sigma_s`` the standard deviation of the time, empty in older frames, as are ``class_number`` (the
+    likeliest of `CLASSES`), its ``class_probability``, and ``parent_id`` (the track that this one was born
+    beside, 0: none).
     """
 
     picture: str
@@ -200,6 +202,9 @@ class Picture(Message, frozen=True, kw_only=True, eq=False):
     impact_covariance_m2: Floats
     launch_t_sigma_s: Floats = msgspec.field(default_factory=lambda: floats([]))
     impact_t_sigma_s: Floats = msgspec.field(default_factory=lambda: floats([]))
+    class_number: Ints = msgspec.field(default_factory=lambda: ints([]))
+    class_probability: Floats = msgspec.field(default_factory=lambda: floats([]))
+    parent_id: Ints = msgspec.field(default_factory=lambda: ints([]))
 
 
 class Bias(Message, frozen=True, kw_only=True, eq=False):

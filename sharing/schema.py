@@ -103,6 +103,7 @@ LIMITS: Final[dict[str, tuple[float, float]]] = {
     "launch_lon_deg": (-180, 180), "impact_lon_deg": (-180, 180),
     "launch_covariance_m2": _BIG, "impact_covariance_m2": _BIG,
     "launch_t_sigma_s": (0, 1e9), "impact_t_sigma_s": (0, 1e9),
+    "class_number": (0, 255), "class_probability": (0, 1), "parent_id": (-(2**63), 2**63 - 1),
 }  # fmt: skip
 """Lowest and highest value of every number, by field name; both ends are allowed."""
 
@@ -145,7 +146,7 @@ class Table(NamedTuple):
     """Columns of equal row count: the leader (integers) gives it, and its values must be in `order`.
 
     `order` is ``rising`` (strictly) or ``not falling``. `wide` columns have more than one value a row;
-    `later` columns (floats) were added after the first frames: they may be empty.
+    `later` columns (floats) and `later_ints` were added after the first frames: they may be empty.
     """
 
     leader: str
@@ -154,6 +155,7 @@ class Table(NamedTuple):
     floats: tuple[str, ...]
     wide: tuple[tuple[str, int], ...] = ()
     later: tuple[str, ...] = ()
+    later_ints: tuple[str, ...] = ()
 
 
 TABLES: Final[dict[type[Message], tuple[Table, ...]]] = {
@@ -172,7 +174,8 @@ TABLES: Final[dict[type[Message], tuple[Table, ...]]] = {
     ),
     Picture: (
         Table("track_id", "rising", ("status", "mode", "t_update_ns"), ("nis",),
-               (("state_ecef", 6), ("covariance", 21))),
+               (("state_ecef", 6), ("covariance", 21)), ("class_probability",),
+               ("class_number", "parent_id")),
         Table("launch_row", "rising", ("launch_t_ns",), ("launch_lat_deg", "launch_lon_deg"),
                (("launch_covariance_m2", 3),), ("launch_t_sigma_s",)),
         Table("impact_row", "rising", ("impact_t_ns",), ("impact_lat_deg", "impact_lon_deg"),

@@ -288,9 +288,10 @@ def _read_table(table: Table, fields: dict[str, Any]) -> None:
         fields[name] = _bounded(name, _sized(name, fields[name], n, 1, np.dtype("<i8")))
     for name, width in table.wide:
         fields[name] = _bounded(name, _sized(name, fields[name], n, width, np.dtype("<f8")))
-    for name in table.later:
-        size = n if fields[name] else 0
-        fields[name] = _bounded(name, _sized(name, fields[name], size, 1, np.dtype("<f8")))
+    for names, dtype in ((table.later, "<f8"), (table.later_ints, "<i8")):
+        for name in names:
+            size = n if fields[name] else 0
+            fields[name] = _bounded(name, _sized(name, fields[name], size, 1, np.dtype(dtype)))
     if table.floats:
         _read_floats(table, fields, n)
 

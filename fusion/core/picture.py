@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fusion.core.burn import BurnRules, Sample, predict_burn, specific_force
+from fusion.core.family import class_probabilities
 from fusion.core.filters import COAST, LEFT, LEVEL, POWERED, REENTRY, RIGHT
 from fusion.core.launch import LaunchRules, estimate_launch
+from fusion.core.lifecycle import NO_PARENT, Slots, TrackTable
 from fusion.core.prediction import (
     Forecast,
     GroundPoint,
@@ -112,6 +114,7 @@ class Painter:
             nis=floats(tracker.table.nis[slots]),
             **_ends("launch", [o.launch for o in self.outlooks.values()]),
             **_ends("impact", [o.impact for o in self.outlooks.values()]),
+            **_class(tracker.table, slots),
         )
         self.sequence += 1
         return picture
@@ -182,6 +185,17 @@ def _better(old: GroundPoint | None, new: GroundPoint | None) -> GroundPoint | N
         return old or new
     spread = [p.covariance_m2[0] + p.covariance_m2[2] for p in (old, new)]
     return new if spread[1] < spread[0] else old
+
+
+def _class(table: TrackTable, slots: Slots) -> dict[str, Any]:
+    """The columns of classes and parents."""
+    probability = class_probabilities(table, slots)
+    number = np.argmax(probability, axis=1) if len(slots) else np.empty(0, np.int64)
+    return {
+        "class_number": ints(number),
+        "class_probability": floats(probability[np.arange(len(slots)), number]),
+        "parent_id": ints(np.maximum(table.parent[slots], NO_PARENT)),
+    }
 
 
 def _ends(name: str, points: list[GroundPoint | None]) -> dict[str, Any]:

@@ -52,6 +52,7 @@ PICTURE = body(
     launch_covariance_m2=f8(1e6, 0.0, 2e6),
     impact_row=i8(), impact_t_ns=i8(), impact_lat_deg=f8(), impact_lon_deg=f8(), impact_covariance_m2=f8(),
     launch_t_sigma_s=f8(4.0), impact_t_sigma_s=f8(),
+    class_number=i8(0, 7), class_probability=f8(0.75, 0.5), parent_id=i8(0, 11),
 )  # fmt: skip
 
 

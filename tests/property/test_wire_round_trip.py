@@ -48,6 +48,9 @@ def columns(draw: st.DrawFn, kind: type[msgspec.Struct]) -> dict[str, bytes]:
         for name in table.ints:
             values = [draw(number(name, True)) for _ in rows]
             found[name] = struct.pack(f"<{len(rows)}q", *values)
+        for name in table.later_ints:
+            values = [draw(number(name, True)) for _ in rows] if draw(st.booleans()) else []
+            found[name] = struct.pack(f"<{len(values)}q", *values)
         later = [(name, draw(st.integers(0, 1))) for name in table.later]
         for name, width in (*((name, 1) for name in table.floats), *table.wide, *later):
             values = [draw(number(name, False)) for _ in range(len(rows) * width)]
