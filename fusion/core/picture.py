@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from fusion.core.burn import BurnRules, Sample, predict_burn, specific_force
 from fusion.core.family import class_probabilities
@@ -46,6 +45,7 @@ class OutlookRules:
 class Known(NamedTuple):
     """A track as the picture shows it; `power` is the probability that its motor burns."""
 
+    slot: int
     status: int
     mode: int
     power: float
@@ -67,6 +67,17 @@ class Outlook:
     def impact(self) -> GroundPoint | None:
         """The predicted impact."""
         return self.forecast.point if self.forecast else None
+
+
+def hypotheses(tracker: Tracker, slot: int, t_ns: int) -> list[Hypothesis]:
+    """What each motion model of a track knows of it at `t_ns`; of re-entry, its ballistic coefficient too."""
+    models = tracker.rules.models
+    x, p, mu = tracker.bank.modes_at(np.array([slot], np.int32), t_ns)
+    sizes = [7 if estimated == "beta" else 6 for estimated in models.estimates]
+    return [
+        Hypothesis(mode, float(mu[0, k]), x[0, k, :size], p[0, k, :size, :size])
+        for k, (mode, size) in enumerate(zip(models.modes, sizes, strict=True))
+    ]
 
 
 @dataclass(slots=True)
@@ -95,9 +106,9 @@ class Painter:
                 tracker.rules.models.modes.index(POWERED) if POWERED in tracker.rules.models.modes else None
             )
             power = [0.0] * len(slots) if burning is None else probability[:, burning].tolist()
-            columns = status.tolist(), mode.tolist(), power, state, covariance
+            columns = slots.tolist(), status.tolist(), mode.tolist(), power, state, covariance
             tracks = [Known(*row) for row in zip(*columns, strict=True)]
-            self._look_ahead(self.rules, t_ns, ids, tracker.table.hits[slots], tracks)
+            self._look_ahead(self.rules, t_ns, tracker, ids, tracks)
         picture = Picture(
             originator=self.nation,
             sequence=self.sequence,
@@ -120,7 +131,7 @@ class Painter:
         return picture
 
     def _look_ahead(
-        self, rules: OutlookRules, t_ns: int, ids: Ints, hits: npt.NDArray[np.int32], tracks: list[Known]
+        self, rules: OutlookRules, t_ns: int, tracker: Tracker, ids: Ints, tracks: list[Known]
     ) -> None:
         """Bring launch and impact points up to date; `outlooks` is left in the order of `ids`."""
         due = t_ns % (IMPACT_EVERY_S * S) == 0
@@ -131,21 +142,23 @@ class Painter:
             if before is not None and before.basis == (track.status, track.mode) and not due:
                 outlooks[track_id] = before
                 continue
-            outlook = outlooks[track_id] = self._looked(rules, t_ns, before, track)
+            outlook = outlooks[track_id] = self._looked(rules, t_ns, tracker, before, track)
             burns = track.power >= rules.burn.least_power
             free = track.mode in (COAST, REENTRY)
             burn = outlook.burn if burns else None
-            self.fresh.append(Look(track_id, int(hits[row]), outlook.forecast, burn, free))
+            hits = int(tracker.table.hits[track.slot])
+            self.fresh.append(Look(track_id, hits, outlook.forecast, burn, free))
         self.outlooks = outlooks
 
-    def _looked(self, rules: OutlookRules, t_ns: int, before: Outlook | None, track: Known) -> Outlook:
+    def _looked(
+        self, rules: OutlookRules, t_ns: int, tracker: Tracker, before: Outlook | None, track: Known
+    ) -> Outlook:
         """The outlook of one track."""
         basis = track.status, track.mode
         launch, forecast = before.launch if before else None, None
         burn, run = self._burn(rules, t_ns, before, track)
         if track.mode in (COAST, REENTRY):
-            known = Hypothesis(track.mode, 1.0, track.state, track.covariance)
-            forecast = predict_impact(t_ns, [known], rules.flight)
+            forecast = predict_impact(t_ns, hypotheses(tracker, track.slot, t_ns), rules.flight)
         elif track.mode in (LEVEL, LEFT, RIGHT):
             return Outlook(None, None, basis)
         elif (before is None or launch is not None) and not vague(track.covariance, rules.flight):

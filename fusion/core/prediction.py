@@ -7,7 +7,7 @@ The fallen points, weighted by the models' probabilities, give mean and covarian
 Bar-Shalom, Li and Kirubarajan 2001, section 1.4.16). Rules:
 
 - models less probable than `negligible` are left out, the others' probabilities made to sum to one
-- the powered model is flown as if its engine stopped now: its own wide covariance widens the answer
+- a burn and a manoeuvre are flown as if they ended now: their own wide covariance widens the answer
 - nothing is said where free flight is less probable than `least_free`, of vague tracks, and of what stays up
 """
 
@@ -20,7 +20,7 @@ from ext.elementary import cos, exp, log, sin
 from ext.geodesy import geodetic
 from ext.linalg import cholesky
 from ext.motion import fall
-from fusion.core.filters import COAST, POWERED, REENTRY
+from fusion.core.filters import COAST, MANOEUVRE, POWERED, REENTRY
 from sharing.messages import Floats, S
 
 DEGREES = 180.0 / 3.141592653589793
@@ -125,10 +125,9 @@ def _flyable(hypotheses: Sequence[Hypothesis], rules: PredictionRules) -> list[H
     free = _sum([h.probability for h in hypotheses if h.mode in (COAST, REENTRY)])
     if free < rules.least_free:
         return []
-    flown = [
-        h for h in hypotheses if h.mode in (POWERED, COAST, REENTRY) and h.probability >= rules.negligible
-    ]
-    return [] if any(vague(h.covariance, rules) for h in flown if h.mode != POWERED) else flown
+    fly = (POWERED, COAST, REENTRY, MANOEUVRE)
+    flown = [h for h in hypotheses if h.mode in fly and h.probability >= rules.negligible]
+    return [] if any(vague(h.covariance, rules) for h in flown if h.mode in (COAST, REENTRY)) else flown
 
 
 def vague(covariance: Floats, rules: PredictionRules) -> bool:
