@@ -15,7 +15,7 @@ test: lint
 	$(BIN)/python -m pytest -q -m "not slow and not integration" -n $(WORKERS) --dist loadgroup
 
 integration: .venv/built
-	$(BIN)/python -m pytest -q -m "integration and not slow"
+	$(BIN)/python -m pytest -q -m "integration and not slow" --durations=12
 
 soak: .venv/built
 	$(BIN)/python -m pytest -q -m slow
