@@ -4,9 +4,10 @@ Rules:
 
 - `LIFE` holds every change there is; `TrackTable.move` makes them and no other. It also draws docs/life.svg.
 - A plot that no track claims starts a *tentative* track.
-- What confirms it, says `LifeRules.proof`: M hits within the last N looks (``m-of-n``), or a log-likelihood
-  ratio above a threshold (``sprt``: Wald's sequential test, Sittler 1964; Blackman and Popoli 1999, section
-  6.2). A look is a hit, or a finished scan of a sensor that has hit the track before and should have seen it.
+- What confirms it, says `LifeRules.proof`: M hits within the last N looks that fit together (``m-of-n``), or a
+  log-likelihood ratio of hits and misses above a threshold (``sprt``: Wald's sequential test, Sittler 1964;
+  Blackman and Popoli 1999, section 6.2). Hits fit together when their ratio alone is above that threshold.
+  A look is a hit, or a finished scan of a sensor that has hit the track before and should have seen it.
 - A tentative track that can no longer reach M of N, or whose score has fallen to the lower threshold, or that
   is not hit in time, is dropped.
 - Of two live tracks that are the same object the younger one ends (`fusion.core.family`).
@@ -49,7 +50,7 @@ class Change(NamedTuple):
 
 LIFE = (
     Change(FREE, START, TENTATIVE, "a plot that no track claims"),
-    Change(TENTATIVE, PROVEN, CONFIRMED, "M of N looks hit, or score ≥ accept"),
+    Change(TENTATIVE, PROVEN, CONFIRMED, "M of N looks hit that fit, or score ≥ accept"),
     Change(TENTATIVE, DOUBTED, FREE, "M of N out of reach, or score ≤ reject"),
     Change(TENTATIVE, OVERDUE, FREE, "not hit for 3.5 scans"),
     Change(CONFIRMED, QUIET, COASTING, "no hit for coast_s"),
@@ -236,6 +237,10 @@ class TrackTable:
         self.score[slots] += log(chance) + log_ratio
         self.best[slots] = np.maximum(self.best[slots], self.score[slots])
 
+    def fit(self, slots: Slots, log_ratio: Floats) -> None:
+        """Add to the scores of distinct tracks how well their plots fit, whatever the chance of a plot is."""
+        self.score[slots] += log_ratio
+
     def expect(self, slots: Slots, due_ns: int) -> None:
         """The tracks have until `due_ns` for their next hit, or longer if they had."""
         self.due_ns[slots] = np.maximum(self.due_ns[slots], due_ns)
@@ -259,7 +264,7 @@ class TrackTable:
             return self.score[slots] >= self.accept
         window = np.uint32((1 << self.rules.confirm_looks) - 1)
         hits: npt.NDArray[np.uint8] = np.bitwise_count(self.history[slots] & window)
-        return hits >= self.rules.confirm_hits
+        return (hits >= self.rules.confirm_hits) & (self.score[slots] >= self.accept)
 
     def doubted(self, slots: Slots) -> Slots:
         """Tentative tracks among `slots` that are rejected, or cannot reach M hits in N looks any more."""

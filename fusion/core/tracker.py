@@ -149,12 +149,11 @@ class Tracker:
             left = ~confirmed & unclaimed[pairs.rows]
             pairs, confirmed = pairs.where(left), confirmed[left]
         if len(pairs.rows):
-            rows, slots = associate(pairs, confirmed, self._cost_of_clutter(entry, site))
-            by_slot = np.argsort(slots, kind="stable")
-            rows, slots = rows[by_slot], slots[by_slot]
-            if self.rules.life.proof == "sprt" and len(rows):
-                self._weigh_hits(entry, site, pairs, rows, slots)
-            self._update(entry, sensor, site, rows, slots)
+            chosen = associate(pairs, confirmed, self._cost_of_clutter(entry, site)).by_slot()
+            rows, slots = chosen.rows, chosen.slots
+            if len(rows):
+                self._weigh_hits(entry, site, chosen)
+                self._update(entry, sensor, site, rows, slots)
             unclaimed[rows] = False
             if self.registration and len(rows):
                 self.registration.take(raw, sensor, site, rows, slots)
@@ -194,8 +193,6 @@ class Tracker:
 
     def _update(self, entry: PlotsEntry, sensor: int, site: Site, rows: Slots, slots: Slots) -> None:
         """Each track with its one plot."""
-        if not len(slots):
-            return
         self.bank.predict(slots, entry.key[0])
         nis = self.bank.update(slots, rows, entry.z, entry.sigma, sensor, self._sight(entry))
         self._hit(entry, sensor, site, slots, nis)
@@ -226,13 +223,13 @@ class Tracker:
         self.table.expect(slots, self._due(entry.key[0], site))
         self.table.promote(slots)
 
-    def _weigh_hits(self, entry: PlotsEntry, site: Site, pairs: Pairs, rows: Slots, slots: Slots) -> None:
+    def _weigh_hits(self, entry: PlotsEntry, site: Site, chosen: Pairs) -> None:
         """Add the chosen pairs to their tracks' scores (Blackman and Popoli 1999, section 6.2)."""
-        names = zip(pairs.rows.tolist(), pairs.slots.tolist(), strict=True)
-        likelihood = dict(zip(names, pairs.log_likelihood.tolist(), strict=True))
-        chosen = [likelihood[pair] for pair in zip(rows.tolist(), slots.tolist(), strict=True)]
-        log_ratio = np.array(chosen) + self._cost_of_clutter(entry, site)
-        self.table.weigh(slots, self._chances(site, entry.z[rows, 0]), log_ratio)
+        log_ratio = chosen.log_likelihood + self._cost_of_clutter(entry, site)
+        if self.rules.life.proof == "sprt":
+            self.table.weigh(chosen.slots, self._chances(site, entry.z[chosen.rows, 0]), log_ratio)
+        else:
+            self.table.fit(chosen.slots, log_ratio)
 
     def _chances(self, site: Site, range_m: Floats) -> Floats:
         """Chances (n, 4) of being seen by a sensor, by cross-section."""
