@@ -4,9 +4,9 @@ Rules:
 
 - `LIFE` holds every change there is; `TrackTable.move` makes them and no other. It also draws docs/life.svg.
 - A plot that no track claims starts a *tentative* track.
-- What confirms it, says `LifeRules.proof`: M hits within the last N looks that fit together (``m-of-n``), or a
-  log-likelihood ratio of hits and misses above a threshold (``sprt``: Wald's sequential test, Sittler 1964;
-  Blackman and Popoli 1999, section 6.2). Hits fit together when their ratio alone is above that threshold.
+- What confirms it, says `LifeRules.proof`: M hits within the last N looks that fit together (``m-of-n``), or
+  a log-likelihood ratio of hits and misses above a threshold (``sprt``: Wald's sequential test, Sittler
+  1964; Blackman and Popoli 1999, section 6.2). Hits fit together when their ratio alone is above it.
   A look is a hit, or a finished scan of a sensor that has hit the track before and should have seen it.
 - A tentative track that can no longer reach M of N, or whose score has fallen to the lower threshold, or that
   is not hit in time, is dropped.
@@ -19,7 +19,7 @@ Everything is columns indexed by the filter bank's slot, so that a checkpoint is
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -103,78 +103,88 @@ class LifeRules:
         return accept, reject, fall
 
 
+RECORD = np.dtype(
+    [
+        ("track_id", np.int64),
+        ("t_birth_ns", np.int64),
+        ("hits", np.int32),
+        ("looks", np.int32),
+        ("history", np.uint32),
+        ("alike", np.int32),
+        ("score", np.float64),
+        ("best", np.float64),
+        ("nis", np.float64),
+        ("parent", np.int64),
+        ("twin", np.int64),
+        ("sections", np.float64, len(IGNORANCE)),
+        ("energy", np.float64, len(CLASSES)),
+        ("flight", np.float64, len(CLASSES)),
+        ("partial", np.bool_),
+    ]
+)
+"""What is kept of a track beside what `TrackTable.SCANNED` names."""
+NEWBORN = np.zeros((), RECORD)
+NEWBORN["hits"] = NEWBORN["looks"] = NEWBORN["history"] = 1
+NEWBORN["sections"] = IGNORANCE
+NEWBORN["parent"], NEWBORN["twin"] = UNASKED, NO_TWIN
+
+
 class TrackTable:
     """Bookkeeping of every slot; the kinematic state itself is in the filter bank."""
 
-    COLUMNS = (
-        "track_id",
-        "status",
-        "t_hit_ns",
-        "hits",
-        "history",
-        "looks",
-        "misses",
-        "score",
-        "best",
-        "sections",
-        "nis",
-        "last_scan",
-        "partial",
-        "due_ns",
-        "t_birth_ns",
-        "parent",
-        "twin",
-        "alike",
-        "energy",
-        "flight",
-    )
+    SCANNED = ("status", "t_hit_ns", "due_ns", "misses", "last_scan")
+    """Columns that are read from end to end, an array each."""
 
     def __init__(self, capacity: int, max_sensors: int, rules: LifeRules) -> None:
         self.rules = rules
         self.accept, self.reject, self.fall = rules.thresholds()
-        self.track_id = np.zeros(capacity, np.int64)
         self.status = np.full(capacity, FREE, np.int8)
         self.t_hit_ns = np.zeros(capacity, np.int64)
-        self.hits = np.zeros(capacity, np.int32)
-        self.history = np.zeros(capacity, np.uint32)
-        """One bit a look, the newest lowest: 1 is a hit."""
-        self.looks = np.zeros(capacity, np.int32)
-        self.misses = np.zeros(capacity, np.int32)
-        self.score = np.zeros(capacity)
-        """Log-likelihood ratio of an object to clutter, of all looks after the first plot."""
-        self.best = np.zeros(capacity)
-        """The highest score there was."""
-        self.sections = np.zeros((capacity, len(IGNORANCE)))
-        """How likely each of `fusion.core.detection.SECTIONS_M2` is."""
-        self.nis = np.zeros(capacity)
-        self.last_scan = np.full((capacity, max_sensors), -1, np.int64)
-        """Number of the last scan of every sensor that hit the track; -1: none."""
-        self.partial = np.zeros(capacity, np.bool_)
-        """Whether the newest hit left range or elevation out."""
         self.due_ns = np.zeros(capacity, np.int64)
         """By when a tentative track has to be hit again."""
-        self.t_birth_ns = np.zeros(capacity, np.int64)
-        self.parent = np.zeros(capacity, np.int64)
-        """Track that this one was born beside; `NO_PARENT`, or `UNASKED` until it is confirmed."""
-        self.twin = np.zeros(capacity, np.int64)
-        """Older track that this one may be the same object as; `NO_TWIN`."""
-        self.alike = np.zeros(capacity, np.int32)
-        """In how many looks in a row it was."""
-        self.energy = np.zeros((capacity, len(CLASSES)))
-        self.flight = np.zeros((capacity, len(CLASSES)))
-        """What the track's energy and way of flying say of its class: log-likelihoods."""
+        self.misses = np.zeros(capacity, np.int32)
+        self.last_scan = np.full((capacity, max_sensors), -1, np.int64)
+        """Number of the last scan of every sensor that hit the track; -1: none."""
         self.used = 0
+        self._records = records = np.zeros(capacity, RECORD)
+        self.track_id = records["track_id"]
+        self.hits = records["hits"]
+        self.history = records["history"]
+        """One bit a look, the newest lowest: 1 is a hit."""
+        self.looks = records["looks"]
+        self.score = records["score"]
+        """Log-likelihood ratio of an object to clutter, of all looks after the first plot."""
+        self.best = records["best"]
+        """The highest score there was."""
+        self.sections = records["sections"]
+        """How likely each of `fusion.core.detection.SECTIONS_M2` is."""
+        self.nis = records["nis"]
+        self.partial = records["partial"]
+        """Whether the newest hit left range or elevation out."""
+        self.t_birth_ns = records["t_birth_ns"]
+        self.parent = records["parent"]
+        """Track that this one was born beside; `NO_PARENT`, or `UNASKED` until it is confirmed."""
+        self.twin = records["twin"]
+        """Older track that this one may be the same object as; `NO_TWIN`."""
+        self.alike = records["alike"]
+        """In how many looks in a row it was."""
+        self.energy = records["energy"]
+        self.flight = records["flight"]
+        """What the track's energy and way of flying say of its class: log-likelihoods."""
 
-    def checkpoint(self) -> dict[str, npt.NDArray[np.generic]]:
+    def checkpoint(self) -> tuple[npt.NDArray[Any], ...]:
         """A compact copy, for `restore`."""
-        return {name: getattr(self, name)[: self.used].copy() for name in self.COLUMNS}
+        scanned = (getattr(self, name)[: self.used].copy() for name in self.SCANNED)
+        return self._records[: self.used].copy(), *scanned
 
-    def restore(self, saved: dict[str, npt.NDArray[np.generic]]) -> None:
+    def restore(self, saved: tuple[npt.NDArray[Any], ...]) -> None:
         """Become what `checkpoint` saved."""
-        used = len(saved["status"])
+        records, *scanned = saved
+        used = len(records)
         self.status[used : self.used] = FREE
-        for name in self.COLUMNS:
-            getattr(self, name)[:used] = saved[name]
+        self._records[:used] = records
+        for name, column in zip(self.SCANNED, scanned, strict=True):
+            getattr(self, name)[:used] = column
         self.used = used
 
     def claim(self, track_ids: npt.ArrayLike, t_ns: int) -> Slots:
@@ -185,24 +195,17 @@ class TrackTable:
             return free
         self.used = max(self.used, int(free[-1]) + 1)
         self.move(free, START)
+        self._records[free] = NEWBORN
         self.track_id[free] = ids[: len(free)]
-        self.t_hit_ns[free] = t_ns
-        self.hits[free] = self.history[free] = self.looks[free] = 1
+        self.t_hit_ns[free] = self.t_birth_ns[free] = self.due_ns[free] = t_ns
         self.misses[free] = 0
-        self.score[free] = self.best[free] = 0.0
-        self.sections[free] = IGNORANCE
-        self.nis[free] = 0.0
         self.last_scan[free] = -1
-        self.partial[free] = False
-        self.due_ns[free] = self.t_birth_ns[free] = t_ns
-        self.parent[free] = UNASKED
-        self.twin[free] = NO_TWIN
-        self.alike[free] = 0
-        self.energy[free] = self.flight[free] = 0.0
         return free
 
     def move(self, slots: Slots, event: int) -> None:
         """The event happens to these tracks. ValueError where `LIFE` knows no such change."""
+        if not len(slots):
+            return
         after = _NEXT[event, self.status[slots] + 1]
         if (after == _NEVER).any():
             raise ValueError(f"{EVENTS[event]}: does not happen to a track of this state")

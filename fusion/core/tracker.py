@@ -342,6 +342,8 @@ class Tracker:
 
     def _drop(self, slots: Slots, event: int) -> None:
         """End the tracks by an event of their lives."""
+        if not len(slots):
+            return
         self.table.move(slots, event)
         for slot in slots.tolist():
             self.bank.drop(slot)
