@@ -76,7 +76,7 @@ class Recorder:
 
     def __init__(self, path: Path | str, metadata: Mapping[str, str], chunk_bytes: int = 1 << 20) -> None:
         self.path = Path(path)
-        self.part = self.path.with_name(self.path.name + ".part")
+        self.part = _part_of(self.path)
         self.count = 0
         self._disk = _Disk(self.path)
         self._channels: dict[str, int] = {}
@@ -142,6 +142,23 @@ class Recorder:
             except RecordingError:
                 if not isinstance(error, RecordingError):
                     raise
+
+
+def set_aside(path: Path | str) -> Path | None:
+    """Rename what a killed recorder of `path` left, so that the next one keeps it. The new name, or None."""
+    part = _part_of(Path(path))
+    if not part.exists():
+        return None
+    names = (part.with_name(f"{part.name}-{n}") for n in itertools.count(1))
+    kept = next(name for name in names if not name.exists())
+    with _Disk(Path(path)):
+        part.rename(kept)
+    return kept
+
+
+def _part_of(path: Path) -> Path:
+    """What a recording is called until it is complete."""
+    return path.with_name(path.name + ".part")
 
 
 class _Disk:
