@@ -105,7 +105,7 @@ def test_the_page_about_daemons_works(folder):
 def test_a_killed_node_loses_no_recording_when_it_is_started_again(folder):
     (made,) = re.findall(r"^    sharedsky (keys new .*)$", PAGE.read_text(), re.MULTILINE)
     assert start(folder, made.split()).wait() == 0
-    node = "node --config configs/daemon/node-jpn.toml".split()
+    node = ["node", "--config", "configs/daemon/node-jpn.toml"]
     for number in (1, 2):
         process = start(folder, node)
         end = time.monotonic() + PATIENCE_S
