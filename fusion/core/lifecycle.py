@@ -222,9 +222,9 @@ class TrackTable:
         self.history[slots] = self.history[slots] << 1 | 1
         self.looks[slots] += 1
         self.misses[slots] = 0
-        self.t_hit_ns[slots] = t_ns
+        self.t_hit_ns[slots] = np.maximum(self.t_hit_ns[slots], t_ns)
         self.nis[slots] = nis
-        self.last_scan[slots, sensor] = scan
+        self.last_scan[slots, sensor] = np.maximum(self.last_scan[slots, sensor], scan)
         self.partial[slots] = partial
 
     def weigh(self, slots: Slots, chances: Floats, log_ratio: Floats | float = 0.0) -> None:

@@ -27,8 +27,8 @@ def linear(q, extra=None):
 
 
 def plots(rng, radar, truth, t_s, sigma, noise=1.0):
-    z = np.array([radar.measure(x[:3], t_s) for x in truth]) + rng.normal(size=(len(truth), 3)) * sigma * noise
-    return z, np.tile(sigma, (len(truth), 1))
+    z = np.array([radar.measure(x[:3], t_s) for x in truth])
+    return z + rng.normal(size=z.shape) * sigma * noise, np.tile(sigma, (len(truth), 1))
 
 
 def moved(truth, seconds):
@@ -94,7 +94,8 @@ def test_a_late_plot_of_the_present_is_an_ordinary_update():
     nis = now.update_late(past, SLOTS, SLOTS, z, sigmas, 0, 0, sight)
     for bank in (now, other):  # bias terms show in what the next plot of the same radar does
         bank.predict(SLOTS, S)
-        bank.update(SLOTS, SLOTS, *plots(np.random.default_rng(9), radars[0], moved(truth, 1.0), 1.0, sigma), 0)
+        more = plots(np.random.default_rng(9), radars[0], moved(truth, 1.0), 1.0, sigma)
+        bank.update(SLOTS, SLOTS, *more, 0)
     assert nis == pytest.approx(want_nis, rel=1e-4)
     (x, p, mu), (want, want_p, want_mu) = now.estimate(SLOTS), other.estimate(SLOTS)
     assert mu == pytest.approx(want_mu, abs=1e-5)
