@@ -149,10 +149,10 @@ class Latecomers:
         """Of every slot: whether it still has the track that it had then."""
         known = np.zeros(self._now.capacity, np.bool_)
         if saved is not None:
-            then, table = saved.state[1], self._run.tracker.table
-            used = min(len(then["status"]), table.used)
-            there = (then["status"][:used] != FREE) & (table.status[:used] != FREE)
-            known[:used] = there & (then["track_id"][:used] == table.track_id[:used])
+            (records, status, *_), table = saved.state[1], self._run.tracker.table
+            used = min(len(status), table.used)
+            there = (status[:used] != FREE) & (table.status[:used] != FREE)
+            known[:used] = there & (records["track_id"][:used] == table.track_id[:used])
         return known
 
 
