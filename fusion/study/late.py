@@ -2,10 +2,10 @@
 
 ``python -m fusion.study.late 007 --runs 10``
 
-Of the looks (a scan and its plots together) a part is late by a time that is uniform from 0 to
-`--longest` seconds, keyed by seed, sensor and scan; the sites are not. Everybody gets everything, COALITION is
-scored. Three runs of each seed: nothing late; late and reprocessed; late and taken in one step. Errors are the
-root mean squares over the ticks that all three have in common; the settled pictures must be the same bytes.
+Of the looks (a scan and its plots together) a part is late by a time that is uniform from 0 to `--longest`
+seconds, keyed by seed, sensor and scan; the sites are not. Everybody gets everything, COALITION is scored.
+Three runs of each seed: nothing late; late and reprocessed; late and taken in one step. Errors are the root
+mean squares over the ticks that all three have in common; the settled pictures must be the same bytes.
 """
 
 import sys
