@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from fusion.core.engine import Core, CoreConfig
+from fusion.core.engine import LATE, Core, CoreConfig
 from fusion.core.events import Effect, Received, Renamed, Tick
 from fusion.core.filters import FilterFactory, compiled
 from fusion.core.regions import Region
@@ -250,6 +250,8 @@ def _check(metadata: Mapping[str, str]) -> None:
         TrackerRules.of(**{name: metadata[name] for name in RULES if name in metadata})
     except ValueError as error:
         raise SessionError(f"metadata {error}") from None
+    if metadata.get("late", LATE[0]) not in LATE:
+        raise SessionError(f"metadata late = {metadata['late']!r}: one of {', '.join(LATE)}")
     for key, most in MOST.items():
         if key in metadata and not 0 < _whole(metadata, key) <= most:
             raise SessionError(f"metadata {key} = {metadata[key]}: a whole number from 1 to {most}")
@@ -383,6 +385,7 @@ def core_config(
         horizon_s=horizon_s,
         max_tracks=int(metadata.get("max_tracks", MAX_TRACKS)),
         judgements_per_s=int(metadata.get("judgements_per_s", 0)),
+        late=metadata.get("late", LATE[0]),
         tracker=TrackerRules.of(**{name: metadata[name] for name in RULES if name in metadata}),
     )
 

@@ -85,16 +85,16 @@ def _core_config(settings: NodeConfig, regions: tuple[Region, ...]) -> CoreConfi
         horizon_s=settings.horizon_s,
         max_tracks=settings.max_tracks,
         judgements_per_s=settings.judgements_per_s,
-        tracker=TrackerRules.of(
-            settings.models, settings.association, settings.proof, settings.registration
-        ),
+        late=settings.late,
+        tracker=TrackerRules.of(settings.models, settings.association, settings.proof, settings.registration),
     )
 
 
 def _metadata(settings: NodeConfig) -> dict[str, str]:
     """What the recording says of the node, for its replay."""
     judged = {"judgements_per_s": str(settings.judgements_per_s)} if settings.judgements_per_s else {}
-    return {"nation": settings.nation, **judged, **settings.metadata}
+    late = {"late": settings.late} if settings.late != "reprocess" else {}
+    return {"nation": settings.nation, **judged, **late, **settings.metadata}
 
 
 def _peers(settings: NodeConfig) -> list[str]:
