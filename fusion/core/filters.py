@@ -303,7 +303,12 @@ FilterFactory = Callable[[int, int, Models], FilterBank]
 
 def compiled(capacity: int, max_sensors: int, models: Models) -> FilterBank:
     """The Cython bank for `capacity` tracks and `max_sensors` sensors."""
-    return TrackBank(
+    return TrackBank(*arguments(capacity, max_sensors, models))
+
+
+def arguments(capacity: int, max_sensors: int, models: Models) -> tuple[Any, ...]:
+    """What `ext.bank.TrackBank` is made with."""
+    return (
         capacity,
         max_sensors,
         models.q,
