@@ -337,8 +337,7 @@ class Guard:
         for name, outlet in self._outlets.items():
             if name not in self._lost_ns:
                 outlet.heartbeat(now_ns)
-        if self._audit is not None:
-            self._audit.flush()
+        self._log_refusals(now_ns)
         self._status.write(
             state,
             t_ns=now_ns,
@@ -346,7 +345,20 @@ class Guard:
             links=dict(self._inlet.gaps.counters),
             refused=dict(self._inlet.refused),
             released={name: dict(outlet.published) for name, outlet in self._outlets.items()},
+            requests={name: dict(outlet.counters) for name, outlet in self._outlets.items()},
             counters={**self._counters, "links-refused": self._release.refused},
             gate=dict(self._hub.gatekeeper.counters),
+            sockets=self._hub.counters(),
             audit=None if self._audit is None else str(self._audit.head),
         )
+
+    def _log_refusals(self, now_ns: int) -> None:
+        """Write down who was not let in: the latest of each second, the gate's counters count all."""
+        refusals = self._hub.gatekeeper.refusals()
+        if self._audit is None:
+            return
+        for r in refusals:
+            self._audit.note(
+                "refusal", t_ns=now_ns, cause=r.cause, label=r.label, address=r.address, name=r.name
+            )
+        self._audit.flush()
