@@ -12,7 +12,7 @@ Rules of this module:
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -27,6 +27,8 @@ __all__ = ["ANY", "Policy", "PolicyError", "Rule", "SettingsError", "Uniform", "
 
 ANY: Final = "*"
 LONGEST_PUSH_S: Final = terms.DAY_S
+MAX_REMEMBERED: Final = 4096
+"""Answers to which rules fit; sensors' names come from peers, so that there could be any number."""
 
 _WHO: Final = re.compile(rf"({'|'.join(NATIONS)})(/{terms.SENSOR})?")
 _ALWAYS_WRITTEN: Final = (
@@ -217,6 +219,9 @@ class Policy:
     title: str
     rules: tuple[Rule, ...]
     withheld: tuple[str, ...] = ()
+    _fitting: dict[tuple[str, str, str, str], tuple[Rule, ...]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @classmethod
     def parse(cls, text: str, name: str, base: "Policy | None" = None) -> "Policy":
@@ -263,10 +268,10 @@ class Policy:
         lines.append(f"withhold = {_toml(self.withheld)}")
         for rule in self.rules:
             lines += ["", "[[rule]]"]
-            for field in msgspec.structs.fields(Rule):
-                value = getattr(rule, field.name)
-                if field.name in _ALWAYS_WRITTEN or value != field.default:
-                    lines.append(f"{field.name} = {_toml(msgspec.to_builtins(value))}")
+            for term in msgspec.structs.fields(Rule):
+                value = getattr(rule, term.name)
+                if term.name in _ALWAYS_WRITTEN or value != term.default:
+                    lines.append(f"{term.name} = {_toml(msgspec.to_builtins(value))}")
         return "\n".join(lines) + "\n"
 
     @property
@@ -302,11 +307,26 @@ class Policy:
         product: str = "detections",
     ) -> Rule | None:
         """The rule that decides at `t_ns`, which may have been revoked; what is withheld not looked at."""
-        fitting = (r for r in self.rules if r.fits(originator, sensor, recipient, product))
-        return next((r for r in fitting if r.valid_at(t_ns)), None)
+        for rule in self._that_fit(originator, sensor, recipient, product):
+            if rule.valid_at(t_ns):
+                return rule
+        return None
+
+    def _that_fit(self, originator: str, sensor: str, recipient: str, product: str) -> tuple[Rule, ...]:
+        """The rules that speak of such items, in order; remembered, because every item asks."""
+        key = (originator, sensor, recipient, product)
+        rules = self._fitting.get(key)
+        if rules is None:
+            if len(self._fitting) == MAX_REMEMBERED:
+                self._fitting.clear()
+            rules = tuple(r for r in self.rules if r.fits(originator, sensor, recipient, product))
+            self._fitting[key] = rules
+        return rules
 
     def withholds(self, originator: str, sensor: str) -> str:
         """The name under which a sensor's items are withheld from everybody, or an empty text."""
+        if not self.withheld:
+            return ""
         return next((n for n in (originator, f"{originator}/{sensor}") if n in self.withheld), "")
 
     def recipients(self, originator: str, sensor: str) -> tuple[str, ...]:

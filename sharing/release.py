@@ -193,6 +193,8 @@ class Release:
 
     def in_force(self, t_ns: int) -> tuple[int, Policy]:
         """Epoch (0 before the first change) and policy at scenario time `t_ns`."""
+        if not self._epochs:
+            return 0, self.policy
         epoch = bisect_right(self._epochs, t_ns, key=lambda change: change[0])
         return epoch, self._epochs[epoch - 1][1] if epoch else self.policy
 

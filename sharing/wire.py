@@ -13,7 +13,6 @@ import math
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
-import msgpack
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +71,7 @@ def _check_agreement(name: str, message: Message) -> None:
         if topic.kind in ("feed", "released") and message.originator != asker:
             raise WireError("topic", f"backfill of {name} asked by {message.originator}")
     elif topic.originator and (message.originator, message.sensor) != (topic.originator, topic.sensor):
-        raise WireError("topic", f"{name} carries an item of {message.originator}/{message.sensor}")
+        raise WireError("topic", f"{name} carries an item of {f'{message.originator}/{message.sensor}'!r}")
 
 
 # ---------------------------------------------------------------------------------------------- encode
@@ -89,8 +88,7 @@ def encode(topic: str, message: Message) -> bytes:
     body: dict[str, Any] = {"v": PROTOCOL_VERSION, "type": _NAMES[kind]}
     for name, pack in _PACKERS[kind]:
         body[name] = pack(getattr(message, name))
-    packed: bytes = msgpack.packb(body, use_bin_type=True)
-    frame = topic.encode("ascii") + b"\0" + packed
+    frame = topic.encode("ascii") + b"\0" + _ENCODER.encode(body)
     _check_size(parse_topic(topic), frame)
     return frame
 
@@ -102,11 +100,11 @@ def _check_size(topic: Topic, frame: bytes) -> None:
 
 
 def _pack_floats(values: Floats) -> bytes:
-    return np.asarray(values, dtype="<f8").tobytes()
+    return values.tobytes() if values.dtype == _F8 else np.asarray(values, dtype=_F8).tobytes()
 
 
 def _pack_ints(values: Ints) -> bytes:
-    return np.asarray(values, dtype="<i8").tobytes()
+    return values.tobytes() if values.dtype == _I8 else np.asarray(values, dtype=_I8).tobytes()
 
 
 def _pack_float_tuple(values: tuple[float, ...]) -> list[float]:
@@ -128,6 +126,9 @@ def _packer(annotation: Any) -> Callable[[Any], Any]:
     return _pack_impact if type(None) in annotation.__args__ else _pack_float_tuple
 
 
+_F8: Final = np.dtype("<f8")
+_I8: Final = np.dtype("<i8")
+_ENCODER: Final = msgspec.msgpack.Encoder()
 _NAMES: Final = {kind: name for name, kind in TYPES.items()}
 _PACKERS: Final = {
     kind: tuple((f.name, _packer(f.type)) for f in msgspec.structs.fields(kind)) for kind in TYPES.values()

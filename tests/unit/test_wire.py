@@ -68,6 +68,7 @@ def i8(*values: int) -> bytes:
         ("topic", b"x" * 200 + b"\0\x80"),
         ("topic", "feed/KOR/ä\0".encode()),
         ("topic", changed("scan", topic="feed/KOR/other")),
+        ("topic", changed("scan", sensor="two\nlines")),
         ("topic", changed("scan", topic="feed/JPN/greenpine-b-1")),
         ("topic", changed("scan", topic="released/KOR/KOR/greenpine-b-1")),
         ("topic", changed("scan", topic="picture/KOR")),
