@@ -63,6 +63,18 @@ class Pairs:
         """The pairs marked true, or at the given places."""
         return Pairs(self.rows[keep], self.slots[keep], self.log_likelihood[keep])
 
+    def and_also(self, others: "Pairs") -> "Pairs":
+        """These pairs and others behind them."""
+        return Pairs(
+            np.concatenate((self.rows, others.rows)),
+            np.concatenate((self.slots, others.slots)),
+            np.concatenate((self.log_likelihood, others.log_likelihood)),
+        )
+
+    def by_slot(self) -> "Pairs":
+        """The same, neighbours in memory side by side: they are worked on together."""
+        return self.where(np.argsort(self.slots, kind="stable"))
+
 
 def unassigned_cost(site: Site, rules: AssociationRules, missing: int = NOTHING) -> float:
     """Negative log of the density of clutter and new objects, uniform over the sector.
@@ -79,24 +91,21 @@ def unassigned_cost(site: Site, rules: AssociationRules, missing: int = NOTHING)
     return -float(log(np.array([density]))[0])
 
 
-def associate(pairs: Pairs, confirmed: npt.NDArray[np.bool_], clutter_cost: float) -> tuple[Index, Index]:
-    """Distinct rows and slots that belong together; `confirmed` says of each pair whose turn is first.
+def associate(pairs: Pairs, confirmed: npt.NDArray[np.bool_], clutter_cost: float) -> Pairs:
+    """The pairs that belong together, no row and no slot twice; `confirmed` says of each whose turn is first.
 
     Pairs come ordered by row, then slot.
     """
-    sure = pairs.where(confirmed)
-    rows, slots = _assigned(sure, clutter_cost)
-    if len(sure.rows) == len(pairs.rows):
-        return rows, slots
+    sure = _assigned(pairs.where(confirmed), clutter_cost)
+    if confirmed.all():
+        return sure
     taken = np.zeros(int(pairs.rows[-1]) + 1, np.bool_)
-    taken[rows] = True
-    more_rows, more_slots = _assigned(pairs.where(~confirmed & ~taken[pairs.rows]), clutter_cost)
-    return np.concatenate((rows, more_rows)), np.concatenate((slots, more_slots))
+    taken[sure.rows] = True
+    return sure.and_also(_assigned(pairs.where(~confirmed & ~taken[pairs.rows]), clutter_cost))
 
 
-def _assigned(pairs: Pairs, clutter_cost: float) -> tuple[Index, Index]:
-    keep = assign(pairs.rows, pairs.slots, -pairs.log_likelihood, clutter_cost)
-    return pairs.rows[keep], pairs.slots[keep]
+def _assigned(pairs: Pairs, clutter_cost: float) -> Pairs:
+    return pairs.where(assign(pairs.rows, pairs.slots, -pairs.log_likelihood, clutter_cost))
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ CARRY_NS = 10 * S
 """Tracks unseen for this long are brought to its multiples: steps stay short, the coarse gate small."""
 SOLVE_NS = 5 * S
 """Estimates of the sensors' biases are brought up to date at multiples of this."""
+ANY = -1
+"""Any state of a track."""
 UNSEEN_NS = 3 * S
 """A track without a hit for this long is checked for being lost."""
 
@@ -149,12 +151,11 @@ class Tracker:
             left = ~confirmed & unclaimed[pairs.rows]
             pairs, confirmed = pairs.where(left), confirmed[left]
         if len(pairs.rows):
-            rows, slots = associate(pairs, confirmed, self._cost_of_clutter(entry, site))
-            by_slot = np.argsort(slots, kind="stable")
-            rows, slots = rows[by_slot], slots[by_slot]
-            if self.rules.life.proof == "sprt" and len(rows):
-                self._weigh_hits(entry, site, pairs, rows, slots)
-            self._update(entry, sensor, site, rows, slots)
+            chosen = associate(pairs, confirmed, self._cost_of_clutter(entry, site)).by_slot()
+            rows, slots = chosen.rows, chosen.slots
+            if len(rows):
+                self._weigh_hits(entry, site, chosen)
+                self._update(entry, sensor, site, rows, slots)
             unclaimed[rows] = False
             if self.registration and len(rows):
                 self.registration.take(raw, sensor, site, rows, slots)
@@ -182,7 +183,7 @@ class Tracker:
         spread = sigma[:, 0] + site.bias_sigma_range_m + z[:, 0] * (angle + bias)
         rows, slots = self.bank.reach(t_ns, self.bank.positions(z, sensor, t_ns), spread)
         if len(slots):
-            fresh = self.table.last_scan[slots, sensor] != entry.scan
+            fresh = self.table.fresh(slots, sensor, entry.scan)
             rows, slots = rows[fresh], slots[fresh]
         if not len(slots):
             return Pairs(rows, slots, np.empty(0))
@@ -194,8 +195,6 @@ class Tracker:
 
     def _update(self, entry: PlotsEntry, sensor: int, site: Site, rows: Slots, slots: Slots) -> None:
         """Each track with its one plot."""
-        if not len(slots):
-            return
         self.bank.predict(slots, entry.key[0])
         nis = self.bank.update(slots, rows, entry.z, entry.sigma, sensor, self._sight(entry))
         self._hit(entry, sensor, site, slots, nis)
@@ -226,13 +225,13 @@ class Tracker:
         self.table.expect(slots, self._due(entry.key[0], site))
         self.table.promote(slots)
 
-    def _weigh_hits(self, entry: PlotsEntry, site: Site, pairs: Pairs, rows: Slots, slots: Slots) -> None:
+    def _weigh_hits(self, entry: PlotsEntry, site: Site, chosen: Pairs) -> None:
         """Add the chosen pairs to their tracks' scores (Blackman and Popoli 1999, section 6.2)."""
-        names = zip(pairs.rows.tolist(), pairs.slots.tolist(), strict=True)
-        likelihood = dict(zip(names, pairs.log_likelihood.tolist(), strict=True))
-        chosen = [likelihood[pair] for pair in zip(rows.tolist(), slots.tolist(), strict=True)]
-        log_ratio = np.array(chosen) + self._cost_of_clutter(entry, site)
-        self.table.weigh(slots, self._chances(site, entry.z[rows, 0]), log_ratio)
+        log_ratio = chosen.log_likelihood + self._cost_of_clutter(entry, site)
+        if self.rules.life.proof == "sprt":
+            self.table.weigh(chosen.slots, self._chances(site, entry.z[chosen.rows, 0]), log_ratio)
+        else:
+            self.table.fit(chosen.slots, log_ratio)
 
     def _chances(self, site: Site, range_m: Floats) -> Floats:
         """Chances (n, 4) of being seen by a sensor, by cross-section."""
@@ -268,12 +267,11 @@ class Tracker:
         A sensor without range sees a missile while it burns: when it no longer does, the burn may be over,
         and only tentative tracks are doubted for it.
         """
-        if entry.sensor not in self.sites or not self.table.used:
+        if entry.sensor not in self.sites:
             return
         sensor, site = self.sites[entry.sensor]
         look = entry.look
-        last = self.table.last_scan[: self.table.used, sensor]
-        if not ((last >= 0) & (last != look.scan)).any():
+        if not self.table.overlooks(sensor, look.scan):
             return
         rangeless = site.sigma_range_m > RANGELESS_M
         scored = self.rules.life.proof == "sprt"
@@ -287,9 +285,7 @@ class Tracker:
             look.elevation_max_rad,
             look.range_max_m if scored else min(look.range_max_m, near_m),
         )
-        last = self.table.last_scan[slots, sensor]
-        doubted = self.table.status[slots] == TENTATIVE if rangeless else True
-        unseen = (last >= 0) & (last != look.scan) & doubted
+        unseen = self.table.overlooked(slots, sensor, look.scan, TENTATIVE if rangeless else ANY)
         slots, ranges = slots[unseen], ranges[unseen]
         if not len(slots):
             return
@@ -345,6 +341,8 @@ class Tracker:
 
     def _drop(self, slots: Slots, event: int) -> None:
         """End the tracks by an event of their lives."""
+        if not len(slots):
+            return
         self.table.move(slots, event)
         for slot in slots.tolist():
             self.bank.drop(slot)
