@@ -13,18 +13,18 @@ Rules:
 
 import hashlib
 import heapq
-import math
-import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from fusion.core.engine import Core, CoreConfig
-from fusion.core.events import Effect, Received, Renamed, Tick
+from fusion.core.events import Effect, Purge, Received, Renamed, Tick
 from fusion.core.filters import FilterFactory, compiled
 from fusion.core.regions import Region
 from fusion.core.tracker import TrackerRules
+from fusion.stated import FEED_LAG_S, RULES, SessionError, check, describe, horizon_of, sensors_of, whole
 from sensors.scenario import Scenario, feed
 from sharing.messages import (
     RECIPIENTS,
@@ -40,23 +40,16 @@ from sharing.messages import (
     topic_of_release,
 )
 from sharing.policy import Policy
+from sharing.purging import Purging, purgings
 from sharing.recording import Recorded, Recording
 from sharing.release import Judged, Release
-from sharing.wire import MAX_ROWS, decode, encode
+from sharing.wire import decode, encode
 
-RULES = ("models", "association", "proof", "registration")  # metadata of trackers
-HORIZON_S = 30  # seconds by which the settled picture follows, at least
-FEED_LAG_S = 11.0  # of recordings that do not state theirs: the longest scan there was, and its transport
 MAX_TRACKS = 2048  # the same of trackers
-LONGEST_HORIZON_S = 100_000  # a day, the longest delay of an arrangement, and what lies around it
-MOST = {"max_tracks": MAX_ROWS, "horizon_s": LONGEST_HORIZON_S, "judgements_per_s": MAX_ROWS}
 REORDER_S = 120  # within these a recorded feed is put back into its order (the backfill ring holds 60)
 
+Changes = Sequence[tuple[int, Policy]]  # arrangements, each in force from its scenario time (ns) on
 Regions = Mapping[str, tuple[Region, ...]]  # that each recipient warns of
-
-
-class SessionError(ValueError):
-    """A recording that is no session, said in one line."""
 
 
 class Item(NamedTuple):
@@ -113,6 +106,7 @@ class Session:
     metadata: Mapping[str, str] = field(default_factory=dict)
     truncated: bool = False
     sensors: tuple[str, ...] = ()  # whose feeds there are, sorted: ``NATION/sensor``
+    changes: Changes = ()  # of the policy, in mid-event
 
     @staticmethod
     def generate(scenario: Scenario, seed: int, policy: Policy) -> "Session":
@@ -138,16 +132,17 @@ class Session:
         with Recording.open(path) as recording:
             metadata = dict(recording.metadata)
             try:
-                policy, truth, last_ns, sensors = _scan(recording)
-                seed, t_start_ns, t_end_ns = (_whole(metadata, k) for k in ("seed", "t_start_ns", "t_end_ns"))
-                _check(metadata)
+                policies, truth, last_ns, sensors = _scan(recording)
+                seed, t_start_ns, t_end_ns = (whole(metadata, k) for k in ("seed", "t_start_ns", "t_end_ns"))
+                check(metadata)
             except SessionError as error:
                 raise SessionError(f"{path}: {error}: it is not a session") from None
             truncated = recording.truncated
         return Session(
             name=metadata["scenario"],
             seed=seed,
-            policy=Policy.parse(policy, metadata.get("policy", "recorded")),
+            policy=Policy.parse(policies[0][1], metadata.get("policy", "recorded")),
+            changes=tuple((t_ns, Policy.parse(text, "recorded change")) for t_ns, text in policies[1:]),
             truth=truth,
             t_start_ns=t_start_ns,
             t_end_ns=last_ns if truncated else t_end_ns,
@@ -162,9 +157,10 @@ class Session:
         """Length in scenario seconds."""
         return (self.t_end_ns - self.t_start_ns) / S
 
-    def horizon_s(self, policy: Policy) -> int:
-        """Seconds by which the settled picture follows when this session runs under `policy`."""
-        return horizon_of(policy, float(self.metadata.get("feed_lag_s", FEED_LAG_S)))
+    def horizon_s(self, policy: Policy, changes: Changes = ()) -> int:
+        """Seconds by which the settled picture follows when this session runs under these arrangements."""
+        lag_s = float(self.metadata.get("feed_lag_s", FEED_LAG_S))
+        return max(horizon_of(each, lag_s) for each in (policy, *(changed for _, changed in changes)))
 
     def feed(self) -> Iterator[tuple[str, Message]]:
         """Topic and message of every raw feed, ordered by (t_sent, originator, sensor, sequence)."""
@@ -195,91 +191,29 @@ class Session:
         return replace(self, items=items), digest
 
 
-def sensors_of(scenario: Scenario) -> tuple[str, ...]:
-    """The scenario's sensors as ``NATION/sensor``, sorted."""
-    return tuple(sorted(f"{radar.nation}/{radar.id}" for radar in scenario.sensors))
+Policies = list[tuple[int, str]]  # texts of arrangements, each from when
 
 
-def feed_lag_of(scenario: Scenario) -> float:
-    """Seconds from a scan's first beam to its arrival at the nation's own guard, at most."""
-    return max((sensor.lag_s for sensor in scenario.sensors), default=0.0)
-
-
-def horizon_of(policy: Policy, feed_lag_s: float) -> int:
-    """Seconds by which the settled picture follows: what was seen then has come, by the slowest push.
-
-    A second is added, since pictures are settled at whole seconds and sensors' clocks are not exact.
-    """
-    return max(HORIZON_S, math.ceil(policy.longest_delay_s + feed_lag_s + 1))
-
-
-def describe(scenario: Scenario, seed: int, policy: Policy) -> dict[str, str]:
-    """What a recording of `scenario` must say of itself, so that `Session.load` understands it."""
-    return {
-        "scenario": scenario.name,
-        "title": scenario.title,
-        "seed": str(seed),
-        "t_start_ns": str(scenario.t_start_ns),
-        "t_end_ns": str(scenario.t_end_ns),
-        "regions": " ".join(scenario.regions),
-        **{name: getattr(scenario, name) for name in ("models", "association", "proof")},
-        "max_tracks": str(scenario.max_tracks),
-        "objects": str(len(scenario.truth)),
-        "policy": policy.name,
-        "feed_lag_s": str(feed_lag_of(scenario)),
-        "horizon_s": str(horizon_of(policy, feed_lag_of(scenario))),
-        "marking": "SIMULATED, NOTIONAL",
-    }
-
-
-def _whole(metadata: Mapping[str, str], key: str) -> int:
-    """A whole number of 64 bits in the metadata. Raises SessionError."""
-    text = metadata.get(key)
-    if text is None:
-        raise SessionError(f"metadata {key!r} is missing")
-    if not re.fullmatch("-?[0-9]{1,18}", text):
-        raise SessionError(f"metadata {key} = {text!r} is no whole number")
-    return int(text)
-
-
-def _check(metadata: Mapping[str, str]) -> None:
-    """Raise SessionError for a nameless scenario, and for a lag, a horizon or trackers that cannot be."""
-    if "scenario" not in metadata:
-        raise SessionError("metadata 'scenario' is missing")
-    try:
-        TrackerRules.of(**{name: metadata[name] for name in RULES if name in metadata})
-    except ValueError as error:
-        raise SessionError(f"metadata {error}") from None
-    for key, most in MOST.items():
-        if key in metadata and not 0 < _whole(metadata, key) <= most:
-            raise SessionError(f"metadata {key} = {metadata[key]}: a whole number from 1 to {most}")
-    text = metadata.get("feed_lag_s", "0")
-    try:
-        right = 0 <= float(text) <= LONGEST_HORIZON_S
-    except ValueError:
-        right = False
-    if not right:
-        raise SessionError(f"metadata feed_lag_s = {text!r}: seconds from 0 to {LONGEST_HORIZON_S}")
-
-
-def _scan(recording: Recording) -> tuple[str, tuple[Truth, ...], int, tuple[str, ...]]:
-    """Policy text, truth, last time and sensors with a feed of a recording. Raises SessionError."""
-    policy, truth, last_ns = None, [], 0
+def _scan(recording: Recording) -> tuple[Policies, tuple[Truth, ...], int, tuple[str, ...]]:
+    """Policies, truth, last time and sensors with a feed of a recording. Raises SessionError."""
+    policies: Policies = []
+    truth, last_ns = [], 0
     sensors = set()
     for record in recording.messages(lambda topic: topic.startswith(("policy", "truth", "feed/", "tick/"))):
-        last_ns = max(last_ns, record.t_ns)
         if record.topic == "policy":
-            policy = record.data.decode("utf-8", "replace")
-        elif record.topic == "truth":
+            policies.append((record.t_ns, record.data.decode("utf-8", "replace")))
+            continue
+        last_ns = max(last_ns, record.t_ns)
+        if record.topic == "truth":
             message = readable(record)
             if not isinstance(message, Truth):
                 raise SessionError("a message on 'truth' is none")
             truth.append(message)
         elif record.topic.startswith("feed/"):
             sensors.add(record.topic.removeprefix("feed/"))
-    if policy is None:
+    if not policies:
         raise SessionError("no policy in this recording")
-    return policy, tuple(truth), last_ns, tuple(sorted(sensors))
+    return policies, tuple(truth), last_ns, tuple(sorted(sensors))
 
 
 def _recorded_items(path: Path | str) -> Iterator[tuple[int, Item]]:
@@ -337,12 +271,14 @@ class Result:
     counters: Mapping[str, int] = field(default_factory=dict)
     picture_sha256: str = ""
 
+
 def run(
     session: Session,
     policy: Policy | None = None,
     withhold: Sequence[str] = (),
     nations: Sequence[str] = RECIPIENTS,
     *,
+    changes: Changes | None = None,
     regions: Regions | None = None,
     filters: FilterFactory = compiled,
     sink: Sink | None = None,
@@ -352,19 +288,24 @@ def run(
 ) -> dict[str, Result]:
     """Run a session under an arrangement and say what each nation knew.
 
-    `policy` is the session's own unless given; `withhold` names feeds that nobody else gets (``KOR``,
-    ``KOR/greenpine-c``). `sink` sees every line of the nations' logs in order; `progress` is called with each
+    `policy` and its `changes` in mid-event are the session's own unless given; another policy has no
+    changes unless given. `withhold` names feeds that nobody else gets (``KOR``, ``KOR/greenpine-c``).
+    `sink` sees every line of the nations' logs in order; `progress` is called with each
     tick's time, `judged` with every decision on an item. Raises PolicyError for an unknown name to withhold.
     """
-    arrangement = policy or session.policy
-    if withhold:
-        arrangement = arrangement.withhold(tuple(withhold))
-    horizon_s = session.horizon_s(arrangement)
+    if changes is None:
+        changes = session.changes if policy in (None, session.policy) else ()
+    without = tuple(withhold)
+    arrangement = (policy or session.policy).withhold(without)
+    changes = [(t_ns, changed.withhold(without)) for t_ns, changed in changes]
+    horizon_s = session.horizon_s(arrangement, changes)
     names = [n for n in RECIPIENTS if n in nations]
     configs = (core_config(n, regions, horizon_s, session.metadata) for n in names)
     nodes = {config.nation: _Node(config, filters, sink, keep) for config in configs}
     last_tick_ns = session.t_end_ns + horizon_s * S
-    loop = _Loop(session, nodes, Release(arrangement, session.seed, judged=judged), last_tick_ns, progress)
+    release = Release(arrangement, session.seed, changes=changes, judged=judged)
+    loop = _Loop(session, nodes, release, last_tick_ns, progress)
+    loop.forget(purgings([(None, arrangement), *changes], session.sensors))
     for item in session.items():
         loop.advance(item.message.t_sent_ns)
         loop.push(item.message.t_available_ns, item.message.originator, *item)
@@ -406,6 +347,7 @@ class _Loop:
         self._release = release
         self._progress = progress
         self._last_tick_ns = last_tick_ns
+        self._purgings: deque[Purging] = deque()
         self._next_tick_ns, self._pushed = -(-session.t_start_ns // S) * S, 0
         self._heap: list[tuple[int, str, bytes, int, str, str, Message, bytes | None]] = []
 
@@ -414,6 +356,10 @@ class _Loop:
         self._pushed += 1
         entry = (t_ns, message.originator, message.item_id, self._pushed, recipient, topic, message, frame)
         heapq.heappush(self._heap, entry)
+
+    def forget(self, purgings: Sequence[Purging]) -> None:
+        """What nodes have to forget, in order of time, at the first tick from then on."""
+        self._purgings = deque(purgings)
 
     def advance(self, before_ns: int | None) -> None:
         """Deliver everything that arrives before a time (None: everything), ticking on the way."""
@@ -435,6 +381,10 @@ class _Loop:
     def tick_until(self, t_ns: int) -> None:
         """Every tick up to and with `t_ns`; none after the last, however long an arrangement delays."""
         while self._next_tick_ns <= min(t_ns, self._last_tick_ns):
+            while self._purgings and self._purgings[0].t_ns <= self._next_tick_ns:
+                purging = self._purgings.popleft()
+                if purging.recipient in self._nodes:
+                    self._nodes[purging.recipient].purge(self._next_tick_ns, purging.feeds)
             for node in self._nodes.values():
                 node.tick(self._next_tick_ns)
             if self._progress is not None:
@@ -455,6 +405,11 @@ class _Node:
         """A message arrives."""
         self._log(topic, t_ns, message, frame)
         self._core.handle(Received(message, t_ns))
+
+    def purge(self, t_ns: int, feeds: tuple[str, ...]) -> None:
+        """Forget some feeds."""
+        self._log(f"purge/{self._result.nation}", t_ns, None, " ".join(feeds).encode())
+        self._core.handle(Purge(feeds))
 
     def tick(self, t_ns: int) -> None:
         """A second has passed."""

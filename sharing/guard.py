@@ -119,6 +119,8 @@ def check_live(policy: Policy) -> None:
             )
         if rule.trigger == "request":
             raise PolicyError(f"{where}: trigger = 'request': nobody can ask a live guard yet")
+        if rule.held == "purge":
+            raise PolicyError(f"{where}: held = 'purge': no guard can tell a live node to forget yet")
         if isinstance(rule.quota, Reciprocal):
             raise PolicyError(f"{where}: quota.kind = 'reciprocal': a live guard does not see what comes in")
 

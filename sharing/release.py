@@ -68,8 +68,6 @@ def check_runnable(policy: Policy) -> None:
             raise PolicyError(
                 f"{where}: product = {rule.product!r}: cannot be run yet: only detections are released"
             )
-        if rule.held == "purge" and rule.timed:
-            raise PolicyError(f"{where}: held = 'purge': cannot be run yet: nodes keep what they hold")
 
 
 @dataclass

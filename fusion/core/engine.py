@@ -12,11 +12,12 @@ and Kirubarajan 2001, section 12.4, by reprocessing). Both give the same bytes f
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from fusion.core.events import Effect, Event, Merged, Peek, Received, Refused, Renamed, Tick, Update
+from fusion.core.events import Effect, Event, Merged, Peek, Purge, Received, Refused, Renamed, Tick, Update
 from fusion.core.filters import FilterFactory, compiled
 from fusion.core.judging import Journal
 from fusion.core.ordering import Buffer
@@ -59,20 +60,27 @@ class Core:
         self.config = config
         self.counters: Counter[str] = Counter()
         self._buffer = Buffer(config.max_sensors, config.max_entries)
+        self._filters = filters
+        self._started = False
+        self._first_tick_ns = 0
+        self._warnings = 0
+        self._bias_messages = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know of no track and of no warning."""
+        config = self.config
         sensors = config.max_sensors * len(RECIPIENTS)
-        self._current = Run(Tracker(config.max_tracks, sensors, config.tracker, filters))
-        self._settled = Run(Tracker(config.max_tracks, sensors, config.tracker, filters))
+        self._current, self._settled = (
+            Run(Tracker(config.max_tracks, sensors, config.tracker, self._filters)) for _ in range(2)
+        )
         if config.judgements_per_s:
             self._settled.tracker.journal = Journal(config.nation, config.judgements_per_s)
         self._checkpoints: list[Checkpoint] = []
         """Of the current run, in order of time, none older than the settled run."""
-        self._started = False
-        self._first_tick_ns = 0
         self._paint_current = Painter(config.nation, "as-known", config.prediction)
         self._paint_settled = Painter(config.nation, "settled", config.prediction)
         self._warner = Warner(config.regions, config.warning)
-        self._warnings = 0
-        self._bias_messages = 0
         self._shown: Picture | None = None
 
     @property
@@ -86,6 +94,9 @@ class Core:
             return self._receive(event)
         if isinstance(event, Tick):
             return self._tick(event.t_ns)
+        if isinstance(event, Purge):
+            self._purge(event.feeds)
+            return []
         return [self._update(event.t_ns)] if self._started else []
 
     def _receive(self, event: Received) -> list[Effect]:
@@ -99,6 +110,21 @@ class Core:
         if isinstance(message, MEASUREMENTS):
             self.counters["plots"] += len(message.t_valid_ns)
         return []
+
+    def _purge(self, feeds: Sequence[str]) -> None:
+        """Forget `feeds`. Settled tracks cannot be unmixed: all are begun anew from the items that are not
+        settled yet (the horizon's), without those of `feeds`, and warnings are weighed anew. What comes
+        after depends on nothing that was forgotten.
+        """
+        self.counters["purged"] += 1
+        reached_ns = self._settled.reached_ns
+        self._buffer.forget(feeds)
+        self._begin()
+        if self._started:
+            for run in (self._current, self._settled):
+                for site in self._buffer.sites.values():
+                    run.tracker.step(site)
+                run.reached_ns = reached_ns
 
     def _tick(self, t_ns: int) -> list[Effect]:
         went_back = self._run_to(t_ns)
