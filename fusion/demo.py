@@ -80,8 +80,9 @@ def run(
 ) -> Summary:
     """Exercise `scenario` under `policy` and compare with `against`: session.mcap and summary.json in `out`.
 
-    The policy `changes` in mid-event, that of `against` does not. `seed` is the scenario's own unless given; the cost table is printed unless `quiet`. Raises
-    SettingsError for whatever cannot be used, ExerciseError when a process fails or the live pictures are
+    The policy `changes` in mid-event, that of `against` does not. `seed` is the scenario's own unless
+    given; the cost table is printed unless `quiet`. Raises SettingsError for whatever cannot be used,
+    ExerciseError when a process fails or the live pictures are
     not those of their replay.
     """
     if not SLOWEST <= speed <= FASTEST:

@@ -142,9 +142,8 @@ def shown(result, from_ns):
 
 def test_what_is_purged_leaves_no_trace(small, regions):
     purging = mesh(revoked_s=EPOCH_S, held='"purge"')
-    runs = [
-        run(s, purging, nations=("JPN",), regions=regions)["JPN"] for s in (small, disturbed(small, "KOR"))
-    ]
+    both = (small, disturbed(small, "KOR"))
+    runs = [run(s, purging, nations=("JPN",), regions=regions)["JPN"] for s in both]
     from_ns = EPOCH_S * S
     assert shown(runs[0], from_ns) == shown(runs[1], from_ns)
     assert any(shown(runs[0], from_ns))
