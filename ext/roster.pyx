@@ -192,11 +192,12 @@ cdef class Roster:
     # -- plots and looks ------------------------------------------------------------------------------------
 
     def hit(self, slots, int64_t t_ns, int sensor, int64_t scan, nis, bint partial=False):
-        """The tracks were updated by a plot of this scan; nis (n)."""
+        """The tracks were updated by a plot of this scan, which may be older than their newest; nis (n)."""
         cdef const int32_t *slot = self.named(slots)
         cdef Py_ssize_t n = len(slots), i
         cdef const double *fits = <const double *>cnp.PyArray_DATA(table(nis, cnp.NPY_DOUBLE, n, 0, "nis"))
         cdef Record *r
+        cdef int64_t *last
         self.column(sensor)
         for i in range(n):
             r = self.record + slot[i]
@@ -204,8 +205,9 @@ cdef class Roster:
             r.looks += 1
             r.history = r.history << 1 | 1
             r.nis, r.partial = fits[i], partial
-            self.missed[slot[i]], self.hit_ns[slot[i]] = 0, t_ns
-            self.scan[<Py_ssize_t>slot[i] * self.sensors + sensor] = scan
+            self.missed[slot[i]], self.hit_ns[slot[i]] = 0, max(self.hit_ns[slot[i]], t_ns)
+            last = self.scan + <Py_ssize_t>slot[i] * self.sensors + sensor
+            last[0] = max(last[0], scan)
 
     def expect(self, slots, int64_t due_ns):
         """The tracks have until `due_ns` for their next hit, or longer if they had."""

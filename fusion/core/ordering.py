@@ -81,12 +81,11 @@ class Buffer:
     max_entries: int
     settled_ns: int | None = None
     """Everything up to this time is final; None before the first settled tick."""
-    dirty_ns: int | None = None
-    """Time of the earliest entry added since the engine last set this to None."""
     entries: list[Entry] = field(default_factory=list)
     sensors: dict[tuple[str, str], int] = field(default_factory=dict)
     sites: dict[int, SiteEntry] = field(default_factory=dict)
     """By sensor, where it stood last of all that is settled."""
+    _news: list[Entry] = field(default_factory=list)
     _first_site_ns: dict[tuple[str, str], int] = field(default_factory=dict)
     _ids: dict[tuple[str, bytes], None] = field(default_factory=dict)
 
@@ -117,8 +116,14 @@ class Buffer:
             insort(self.entries, entry, key=_key)
         if entries:
             self._ids[(message.originator, message.item_id)] = None
-            self.dirty_ns = first_ns if self.dirty_ns is None else min(self.dirty_ns, first_ns)
+            self._news += entries
         return None
+
+    def take_news(self) -> list[Entry]:
+        """The entries added since this was last asked, in data order."""
+        news = sorted(self._news, key=_key)
+        self._news.clear()
+        return news
 
     def _sensors_of(self, originator: str) -> int:
         return len([nation for nation, _ in self.sensors if nation == originator])
@@ -151,6 +156,7 @@ class Buffer:
             if entry.sensor in gone:
                 self._ids.pop(entry.key[2:4], None)
         self.entries = [entry for entry in self.entries if entry.sensor not in gone]
+        self._news = [entry for entry in self._news if entry.sensor not in gone]
         self.sites = {sensor: site for sensor, site in self.sites.items() if sensor not in gone}
 
     def _index(self, t_ns: int) -> int:
