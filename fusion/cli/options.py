@@ -31,9 +31,8 @@ policy_option = click.option(
     "--policy", default="full-mesh", show_default=True, metavar="NAME", help="Arrangement: slug or path."
 )
 change_option = click.option(
-    "--change", "change", multiple=True, metavar="NAME@S",
-    help="Another arrangement from scenario second S on; more than once in order.",
-)  # fmt: skip
+    "--change", multiple=True, metavar="NAME@S", help="Then NAME from second S on; repeatable."
+)
 withhold_option = click.option("--withhold", metavar="WHO[,WHO]", help="NATION or NATION/sensor.")
 out_option = click.option("-o", "out", type=FILE, required=True, metavar="FILE", help="File to write.")
 nation_option = click.option(
