@@ -14,7 +14,6 @@ Rules:
 import hashlib
 import heapq
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,8 +24,11 @@ from fusion.core.events import Effect, Received, Renamed, Tick
 from fusion.core.filters import FilterFactory, compiled
 from fusion.core.regions import Region
 from fusion.core.tracker import TrackerRules
+from fusion.metadata import RULES, SessionError, check, whole
+from fusion.products import Makers
 from sensors.scenario import Scenario, feed
 from sharing.messages import (
+    COALITION,
     RECIPIENTS,
     Bias,
     Message,
@@ -41,22 +43,15 @@ from sharing.messages import (
 )
 from sharing.policy import Policy
 from sharing.recording import Recorded, Recording
-from sharing.release import Judged, Release
-from sharing.wire import MAX_ROWS, decode, encode
+from sharing.release import Judged, Release, Released
+from sharing.wire import decode, encode
 
-RULES = ("models", "association", "proof", "registration")  # metadata of trackers
 HORIZON_S = 30  # seconds by which the settled picture follows, at least
 FEED_LAG_S = 11.0  # of recordings that do not state theirs: the longest scan there was, and its transport
 MAX_TRACKS = 2048  # the same of trackers
-LONGEST_HORIZON_S = 100_000  # a day, the longest delay of an arrangement, and what lies around it
-MOST = {"max_tracks": MAX_ROWS, "horizon_s": LONGEST_HORIZON_S, "judgements_per_s": MAX_ROWS}
 REORDER_S = 120  # within these a recorded feed is put back into its order (the backfill ring holds 60)
 
 Regions = Mapping[str, tuple[Region, ...]]  # that each recipient warns of
-
-
-class SessionError(ValueError):
-    """A recording that is no session, said in one line."""
 
 
 class Item(NamedTuple):
@@ -139,8 +134,8 @@ class Session:
             metadata = dict(recording.metadata)
             try:
                 policy, truth, last_ns, sensors = _scan(recording)
-                seed, t_start_ns, t_end_ns = (_whole(metadata, k) for k in ("seed", "t_start_ns", "t_end_ns"))
-                _check(metadata)
+                seed, t_start_ns, t_end_ns = (whole(metadata, k) for k in ("seed", "t_start_ns", "t_end_ns"))
+                check(metadata)
             except SessionError as error:
                 raise SessionError(f"{path}: {error}: it is not a session") from None
             truncated = recording.truncated
@@ -232,36 +227,6 @@ def describe(scenario: Scenario, seed: int, policy: Policy) -> dict[str, str]:
     }
 
 
-def _whole(metadata: Mapping[str, str], key: str) -> int:
-    """A whole number of 64 bits in the metadata. Raises SessionError."""
-    text = metadata.get(key)
-    if text is None:
-        raise SessionError(f"metadata {key!r} is missing")
-    if not re.fullmatch("-?[0-9]{1,18}", text):
-        raise SessionError(f"metadata {key} = {text!r} is no whole number")
-    return int(text)
-
-
-def _check(metadata: Mapping[str, str]) -> None:
-    """Raise SessionError for a nameless scenario, and for a lag, a horizon or trackers that cannot be."""
-    if "scenario" not in metadata:
-        raise SessionError("metadata 'scenario' is missing")
-    try:
-        TrackerRules.of(**{name: metadata[name] for name in RULES if name in metadata})
-    except ValueError as error:
-        raise SessionError(f"metadata {error}") from None
-    for key, most in MOST.items():
-        if key in metadata and not 0 < _whole(metadata, key) <= most:
-            raise SessionError(f"metadata {key} = {metadata[key]}: a whole number from 1 to {most}")
-    text = metadata.get("feed_lag_s", "0")
-    try:
-        right = 0 <= float(text) <= LONGEST_HORIZON_S
-    except ValueError:
-        right = False
-    if not right:
-        raise SessionError(f"metadata feed_lag_s = {text!r}: seconds from 0 to {LONGEST_HORIZON_S}")
-
-
 def _scan(recording: Recording) -> tuple[str, tuple[Truth, ...], int, tuple[str, ...]]:
     """Policy text, truth, last time and sensors with a feed of a recording. Raises SessionError."""
     policy, truth, last_ns = None, [], 0
@@ -337,6 +302,7 @@ class Result:
     counters: Mapping[str, int] = field(default_factory=dict)
     picture_sha256: str = ""
 
+
 def run(
     session: Session,
     policy: Policy | None = None,
@@ -364,12 +330,15 @@ def run(
     configs = (core_config(n, regions, horizon_s, session.metadata) for n in names)
     nodes = {config.nation: _Node(config, filters, sink, keep) for config in configs}
     last_tick_ns = session.t_end_ns + horizon_s * S
-    loop = _Loop(session, nodes, Release(arrangement, session.seed, judged=judged), last_tick_ns, progress)
+    everywhere = tuple(region for n in RECIPIENTS for region in (regions or {}).get(n, ()))
+    config = core_config(COALITION, {COALITION: everywhere}, horizon_s, session.metadata)
+    makers = Makers(arrangement, config, filters, session.seed)
+    release = Release(arrangement, session.seed, judged=judged)
+    loop = _Loop(session, nodes, makers, release, last_tick_ns, progress)
     for item in session.items():
         loop.advance(item.message.t_sent_ns)
         loop.push(item.message.t_available_ns, item.message.originator, *item)
-    loop.advance(None)
-    loop.tick_until(last_tick_ns)
+    loop.finish()
     return {n: node.finish() for n, node in nodes.items()}
 
 
@@ -398,11 +367,12 @@ class _Loop:
         self,
         session: Session,
         nodes: Mapping[str, "_Node"],
+        makers: Makers,
         release: Release,
         last_tick_ns: int,
         progress: Callable[[int], None] | None,
     ) -> None:
-        self._nodes = nodes
+        self._nodes, self._makers = nodes, makers
         self._release = release
         self._progress = progress
         self._last_tick_ns = last_tick_ns
@@ -416,30 +386,45 @@ class _Loop:
         heapq.heappush(self._heap, entry)
 
     def advance(self, before_ns: int | None) -> None:
-        """Deliver everything that arrives before a time (None: everything), ticking on the way."""
+        """Deliver everything that arrives before a time (None: everything), ticking on the way.
+
+        A tick may send products on their way, so what comes next is looked up anew after each.
+        """
         while self._heap and (before_ns is None or self._heap[0][0] < before_ns):
+            if self._next_tick_ns < min(self._heap[0][0], self._last_tick_ns + 1):
+                self._tick()
+                continue
             t_ns, _, _, _, recipient, topic, message, frame = heapq.heappop(self._heap)
-            self.tick_until(t_ns - 1)
             if recipient in self._nodes:
                 self._nodes[recipient].receive(t_ns, topic, message, frame)
+            self._makers.receive(recipient, message, t_ns)
             if recipient == message.originator:
-                self._pass_on(message, t_ns)
+                self._pass_on(self._release.handle(message, t_ns))
 
-    def _pass_on(self, message: Message, t_ns: int) -> None:
-        """What the originator's guard releases."""
-        for t_out_ns, recipient, item in self._release.handle(message, t_ns):
-            if recipient in self._nodes:
+    def _pass_on(self, released: list[Released]) -> None:
+        """What an originator's guard releases."""
+        for t_out_ns, recipient, item in released:
+            if recipient in self._nodes or self._makers.of(recipient):
                 topic = topic_of_release(item.originator, recipient, item.sensor)
                 self.push(t_out_ns, recipient, topic, item, None)
 
-    def tick_until(self, t_ns: int) -> None:
-        """Every tick up to and with `t_ns`; none after the last, however long an arrangement delays."""
-        while self._next_tick_ns <= min(t_ns, self._last_tick_ns):
-            for node in self._nodes.values():
-                node.tick(self._next_tick_ns)
-            if self._progress is not None:
-                self._progress(self._next_tick_ns)
-            self._next_tick_ns += S
+    def finish(self) -> None:
+        """Everything that is still to come, and every tick; none after the last, however long a delay is."""
+        self.advance(None)
+        while self._next_tick_ns <= self._last_tick_ns:
+            self._tick()
+            self.advance(None)
+
+    def _tick(self) -> None:
+        """A second has passed for every node; what they make for others goes to their guards."""
+        t_ns = self._next_tick_ns
+        for node in self._nodes.values():
+            node.tick(t_ns)
+        for among, item in self._makers.tick(t_ns):
+            self._pass_on(self._release.handle(item, t_ns, among))
+        if self._progress is not None:
+            self._progress(t_ns)
+        self._next_tick_ns += S
 
 
 class _Node:
@@ -454,6 +439,8 @@ class _Node:
     def receive(self, t_ns: int, topic: str, message: Message, frame: bytes | None) -> None:
         """A message arrives."""
         self._log(topic, t_ns, message, frame)
+        if isinstance(message, Warning):
+            self._result.warnings.append(message)
         self._core.handle(Received(message, t_ns))
 
     def tick(self, t_ns: int) -> None:

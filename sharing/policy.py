@@ -26,6 +26,8 @@ from sharing.typed import SettingsError, parse
 __all__ = ["ANY", "Policy", "PolicyError", "Rule", "SettingsError", "Uniform", "base_of"]
 
 ANY: Final = "*"
+FED: Final = ("detections",)
+"""Products whose items are those of one sensor; the others are made of all that a rule names."""
 LONGEST_PUSH_S: Final = terms.DAY_S
 
 _WHO: Final = re.compile(rf"({'|'.join(NATIONS)})(/{terms.SENSOR})?")
@@ -45,8 +47,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request) to its release. `marking` replaces that of the item. `via` is the hub through which it goes.
     `every_s`: at most one look in so many seconds. `onward`: to whom the recipient may pass on what it makes
     of the item. `valid`: when the rule is in force (always, where none is given); it ends `notice_s` after
-    `revoked_s`, and `held` says what becomes of what the recipient then holds. `audit` is the name of the
-    rule in the audit log, its id unless given. The other fields are those of `sharing.terms`.
+    `revoked_s`, and `held` says what becomes of what the recipient then holds. `lineage`: whether a track
+    says whose data it holds; who gets one that does not takes it for new. `audit` is the name of the rule in
+    the audit log, its id unless given. The other fields are those of `sharing.terms`.
     """
 
     id: terms.Name
@@ -69,6 +72,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     revoked_s: terms.Time | None = None
     notice_s: terms.Seconds = 0.0
     held: Literal["keep", "purge"] = "keep"
+    lineage: Literal["kept", "dropped"] = "kept"
     audit: terms.Title = ""
 
     def __post_init__(self) -> None:
@@ -88,9 +92,18 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return f"is of what {self.originator} makes"
         if self.recipient not in (ANY, recipient):
             return f"is for {self.recipient}"
-        if ANY not in self.sensors and sensor not in self.sensors:
+        if product in FED and not self.feeds(sensor):
             return f"is of {', '.join(self.sensors)}"
         return f"goes via {self.via}" if self.via in (originator, recipient) else ""
+
+    def feeds(self, sensor: str) -> bool:
+        """Whether a sensor is among those of the rule; a product of such a rule is made of these only."""
+        return ANY in self.sensors or sensor in self.sensors
+
+    def wants(self, threat: str, origin: str) -> bool:
+        """Whether a product of that class of threat and region of launch passes the rule's filters."""
+        asked = ((self.threats, threat), (self.origins, origin))
+        return all(ANY in names or value in names for names, value in asked)
 
     def valid_at(self, t_ns: int | None) -> bool:
         """Whether scenario time `t_ns` lies in a window of the rule; without a time, whether any may."""
@@ -143,6 +156,8 @@ def _contradictions(rule: Rule) -> Iterator[str]:
         if plots and getattr(rule, name) != (ANY,):
             what = "class of threat" if name == "threats" else "launch region"
             yield f"{name} = {list(getattr(rule, name))}: a plot has no {what}; with tracks and warnings only"
+    if rule.lineage == "dropped" and rule.product != "tracks":
+        yield "lineage = 'dropped': only tracks have one"
     if rule.precision is not None and not plots and (rule.precision.sigma_mrad or rule.precision.grid_mrad):
         yield f"precision = in mrad: {rule.product} have no angles; sigma_m and grid_m only"
     if rule.consent != "auto" and isinstance(rule.consent, terms.ByHub) and rule.via is None:
@@ -188,6 +203,8 @@ def _terms(rule: Rule) -> Iterator[str]:
     for name in ("threats", "origins"):
         if getattr(rule, name) != (ANY,):
             yield f"{name} {' '.join(getattr(rule, name))} only"
+    if rule.lineage == "dropped":
+        yield "without saying of whose data"
     if rule.onward:
         yield f"onward to {' '.join(rule.onward)}"
     if rule.valid:
