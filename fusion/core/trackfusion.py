@@ -13,6 +13,7 @@ Rules:
 - Between its time and the tick a partner's track flies freely, with an acceleration unknown by mode.
 """
 
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -36,6 +37,10 @@ OLDEST_NS = 120 * S
 SILENT_NS = 15 * S
 """A track has ended when its maker has gone on without it for this long."""
 STEP_S = 5.0
+MAX_TRACKS = 4096
+"""Partners' tracks that are kept; what is beyond is refused."""
+MAX_WORDS = 4096
+"""Messages that are kept of one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +70,14 @@ class Partners:
     """The tracks that partners have sent to `nation`, as long as they can matter.
 
     ``counters``: ``tracks_accepted``, ``tracks_own`` (passed over, since they hold own data),
-    ``tracks_late`` (older than what is settled), ``tracks_bad`` (a covariance that is none).
+    ``tracks_late`` (older than what is settled), ``tracks_future``, ``tracks_bad`` (a covariance that is
+    none), ``tracks_full`` (`MAX_TRACKS`, `MAX_WORDS`).
     """
 
     nation: str
     counters: Counter[str] = field(default_factory=Counter)
-    _kept: dict[tuple[str, int, int], Track] = field(default_factory=dict)
-    """By originator, time and track id."""
+    _kept: dict[tuple[str, int], list[Track]] = field(default_factory=dict)
+    """By originator and track id, in the order of time."""
 
     def add(self, track: Track, t_ns: int, settled_ns: int | None) -> str:
         """Take a track in; the cause of refusal, or an empty text."""
@@ -84,9 +90,11 @@ class Partners:
             cause = "future"
         elif not _sound(track):
             cause = "bad"
+        elif len(self._kept) >= MAX_TRACKS or len(self._kept.get(_name(track), ())) >= MAX_WORDS:
+            cause = "full"
         self.counters[f"tracks_{cause or 'accepted'}"] += 1
         if not cause:
-            self._kept[track.originator, track.t_valid_ns, int(track.track_id[0])] = track
+            insort(self._kept.setdefault(_name(track), []), track, key=_valid)
         return cause
 
     def __bool__(self) -> bool:
@@ -95,8 +103,10 @@ class Partners:
 
     def forget(self, t_ns: int) -> None:
         """Nothing before `t_ns` will be asked for again."""
-        oldest_ns = t_ns - OLDEST_NS
-        self._kept = {key: track for key, track in self._kept.items() if key[1] >= oldest_ns}
+        for key, tracks in list(self._kept.items()):
+            del tracks[: bisect_left(tracks, t_ns - OLDEST_NS, key=_valid)]
+            if not tracks:
+                del self._kept[key]
 
     def fuse(self, t_ns: int, own: list[Estimate]) -> list[Estimate]:
         """`own` tracks at `t_ns` with those of the partners, in the order of ids."""
@@ -108,15 +118,22 @@ class Partners:
 
     def _newest(self, originator: str, t_ns: int) -> list[Track]:
         """The newest word of an originator on each of its live tracks at `t_ns`, by track id."""
-        newest: dict[int, Track] = {}
-        last_ns = None
-        for (maker, valid_ns, track_id), track in sorted(self._kept.items(), key=lambda kept: kept[0]):
-            if maker == originator and t_ns - OLDEST_NS <= valid_ns <= t_ns:
-                newest[track_id], last_ns = track, valid_ns
-        live = [
-            i for i in sorted(newest) if last_ns is not None and last_ns - newest[i].t_valid_ns < SILENT_NS
-        ]
-        return [newest[i] for i in live]
+        newest = []
+        for key in sorted(key for key in self._kept if key[0] == originator):
+            tracks = self._kept[key]
+            known = bisect_right(tracks, t_ns, key=_valid)
+            newest += tracks[known - 1 : known] if known else []
+        last_ns = max((track.t_valid_ns for track in newest), default=0)
+        first_ns = max(last_ns - SILENT_NS, t_ns - OLDEST_NS)
+        return [track for track in newest if track.t_valid_ns >= first_ns]
+
+
+def _name(track: Track) -> tuple[str, int]:
+    return track.originator, int(track.track_id[0])
+
+
+def _valid(track: Track) -> int:
+    return track.t_valid_ns
 
 
 def _sound(track: Track) -> bool:
