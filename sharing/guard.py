@@ -119,7 +119,7 @@ def check_live(policy: Policy) -> None:
             )
         if rule.product != "detections":
             raise PolicyError(
-                f"{where}: product = {rule.product!r}: no live node makes them for its guard yet"
+                f"{where}: product = {rule.product!r}: no live node makes any for others yet"
             )
         if rule.trigger == "request":
             raise PolicyError(f"{where}: trigger = 'request': nobody can ask a live guard yet")

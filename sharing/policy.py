@@ -19,7 +19,7 @@ import msgspec
 
 from sharing import terms
 from sharing.marking import LONGEST, PATTERN, read
-from sharing.messages import COALITION, NATIONS, RECIPIENTS, Message
+from sharing.messages import COALITION, NATIONS, RECIPIENTS, TRACKS, WARNINGS, Message, Track, Warning
 from sharing.terms import Product, Uniform
 from sharing.typed import SettingsError, parse
 
@@ -34,6 +34,11 @@ _WHO: Final = re.compile(rf"({'|'.join(NATIONS)})(/{terms.SENSOR})?")
 _ALWAYS_WRITTEN: Final = (
     "id", "originator", "recipient", "product", "delay_s", "marking", "sensors", "trigger",
 )  # fmt: skip
+
+
+def product_of(item: Message) -> str:
+    """What an item is, in the words of a rule."""
+    return {Track: TRACKS, Warning: WARNINGS}.get(type(item), "detections")
 
 
 class PolicyError(SettingsError):
@@ -349,18 +354,20 @@ class Policy:
 
     def explain(self, item: Message, recipient: str) -> str:
         """One line: whether `item` is released to `recipient` when it is available, and what decides it."""
-        who = f"{item.originator}/{item.sensor} to {recipient}"
+        who, product = f"{item.originator}/{item.sensor} to {recipient}", product_of(item)
         if item.originator == recipient:
             return f"{who}: its own item, which needs no release"
         if name := self.withholds(item.originator, item.sensor):
             return f"{who}: not released: {self.name} withholds {name}"
-        rule = self.decide(item.originator, item.sensor, recipient, item.t_available_ns)
+        rule = self.decide(item.originator, item.sensor, recipient, item.t_available_ns, product)
+        if rule is not None and isinstance(item, Track) and not rule.wants(item.threat, item.origin):
+            return f"{who}: not released: rule {rule.id!r} of {self.name} wants another class or origin"
         if rule is not None:
             return f"{who}: released by rule {rule.id!r} of {self.name}, {rule.terms}, marked {rule.marking}"
-        rule = self.first(item.originator, item.sensor, recipient, item.t_available_ns)
+        rule = self.first(item.originator, item.sensor, recipient, item.t_available_ns, product)
         if rule is not None and rule.ended(item.t_available_ns):
             return f"{who}: not released: rule {rule.id!r} of {self.name} has ended at {rule.ends_s:g} s"
-        rule = self.decide(item.originator, item.sensor, recipient)
+        rule = self.decide(item.originator, item.sensor, recipient, None, product)
         if rule is not None:
             at = f"{item.t_available_ns / 1e9:g} s"
             return f"{who}: not released: rule {rule.id!r} of {self.name} is not valid at {at}"

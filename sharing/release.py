@@ -27,8 +27,8 @@ from msgspec.structs import replace
 from sharing.coarsening import coarsened
 from sharing.draws import at_quantile, draw
 from sharing.marking import marked
-from sharing.messages import RECIPIENTS, TRACKS, WARNINGS, Message, Track, Warning, renumbered
-from sharing.policy import ANY, Policy, PolicyError, Rule
+from sharing.messages import RECIPIENTS, WARNINGS, Message, Track, renumbered
+from sharing.policy import ANY, Policy, PolicyError, Rule, product_of
 from sharing.schema import RELEASABLE
 from sharing.terms import Counted, Precision, Reciprocal, knots_ns
 
@@ -74,11 +74,6 @@ def check_runnable(policy: Policy) -> None:
             raise PolicyError(f"{where}: {unready[0]}: cannot be run yet with {rule.product}")
         if rule.held == "purge" and rule.timed:
             raise PolicyError(f"{where}: held = 'purge': cannot be run yet: nodes keep what they hold")
-
-
-def product_of(item: Message) -> str:
-    """What an item is, in the words of a rule."""
-    return {Track: TRACKS, Warning: WARNINGS}.get(type(item), "detections")
 
 
 def _unready(rule: Rule) -> list[str]:

@@ -7,8 +7,8 @@ neither. The as-known and the settled picture have a painter each, since they se
 first, which warnings are made of, looks ahead of a burning motor.
 
 What partners say of the same objects (`trackfusion`) is fused into the tracks as they are shown. A fused
-track is flown on from what was fused, by the model of whichever track was the surer; its launch point is the
-surest of all.
+track is flown on from what was fused, by the own track's model, or by the partner's where the own sensors
+have no track, or one too vague to say. Its launch point is the surest of all.
 """
 
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ from fusion.core.prediction import (
     vague,
 )
 from fusion.core.tracker import Tracker
-from fusion.core.trackfusion import Estimate, Partners, square
+from fusion.core.trackfusion import Estimate, Partners
 from fusion.core.warning import Look
 from sharing.messages import Floats, Picture, S, Track, floats, ints
 
@@ -139,9 +139,10 @@ class Painter:
         """The own tracks with those of the partners."""
         if self.partners is None or not self.partners:
             return own
+        flight = self.rules.flight if self.rules is not None else PredictionRules()
         estimates = [Estimate(t.track_id, row, t.state, t.covariance) for row, t in enumerate(own)]
         return [
-            _known(fused, None if fused.row is None else own[fused.row])
+            _known(fused, None if fused.row is None else own[fused.row], flight)
             for fused in self.partners.fuse(t_ns, estimates)
         ]
 
@@ -250,13 +251,13 @@ def _own(tracker: Tracker, t_ns: int) -> list[Known]:
     ]
 
 
-def _known(fused: Estimate, own: Known | None) -> Known:
-    """A track after fusion: mode and power are those of the surer of the two tracks."""
+def _known(fused: Estimate, own: Known | None, rules: PredictionRules) -> Known:
+    """A track after fusion: mode and power are the own track's, the partner's where that says nothing."""
     source = fused.source
     if source is None:
         assert own is not None
         return own
-    if own is not None and spread(own.covariance) <= spread(square(source.covariance)):
+    if own is not None and not vague(own.covariance, rules):
         return own._replace(state=fused.state, covariance=fused.covariance, source=source)
     mode = int(source.mode[0])
     return Known(
@@ -270,11 +271,6 @@ def _known(fused: Estimate, own: Known | None) -> Known:
         hits=max(source.plots, 0 if own is None else own.hits),
         source=source,
     )
-
-
-def spread(covariance: Floats) -> float:
-    """Sum of the variances of the position, m²."""
-    return float(covariance[0, 0] + covariance[1, 1] + covariance[2, 2])
 
 
 def _updated(table: TrackTable, track: Known) -> int:

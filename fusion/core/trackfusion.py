@@ -45,9 +45,10 @@ MAX_WORDS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One object at a tick: ECEF `state` (6,) and `covariance` (6, 6); the partner's newest message, if any.
+    """One object at a tick: ECEF `state` (6,) and `covariance` (6, 6).
 
-    `row` is that of the own track, None where only partners have one.
+    `source` is the newest message of the surest partner that tracks it, if any does; `row` is that of the own
+    track, None where only partners have one.
     """
 
     track_id: int
@@ -217,7 +218,15 @@ def _fused(estimate: Estimate, partner: _Flown) -> Estimate:
     believed_new = not source.lineage
     combine = added if believed_new else intersection
     state, covariance = combine(estimate.state, estimate.covariance, partner.state, partner.covariance)
-    return Estimate(estimate.track_id, estimate.row, state, covariance, source)
+    surest = estimate.source if estimate.source is not None and _surer(estimate.source, source) else source
+    return Estimate(estimate.track_id, estimate.row, state, covariance, surest)
+
+
+def _surer(one: Track, other: Track) -> bool:
+    """Whether the position of one track is known as well as that of the other, or better."""
+    variances = [square(track.covariance).diagonal() for track in (one, other)]
+    a, b = (float(v[0] + v[1] + v[2]) for v in variances)
+    return a <= b
 
 
 def intersection(a: Floats, pa: Floats, b: Floats, pb: Floats) -> tuple[Floats, Floats]:

@@ -1,8 +1,8 @@
 """Tracks between nations: an honest covariance stays honest, a careless relay's does not.
 
 The whole way: makers, release, fusion. NEES at the end of the flight, one sample a run. A covariance may be
-too wide (intersection is, on purpose), never too narrow. The quick test runs on every change with fixed seeds,
-the slow one is the claim of the documentation.
+too wide (intersection is, on purpose), never too narrow. The quick test runs on every change with fixed
+seeds; the slow one is the claim of the documentation.
 """
 
 from dataclasses import replace
@@ -40,14 +40,15 @@ ARRANGEMENTS = {
 }
 
 
-def sample(policy: Policy, seed: int) -> tuple[float, float]:
-    """NEES, and the position error in m, of JPN's only track at the end."""
+def sample(policy: Policy, seed: int) -> tuple[float, float, int]:
+    """NEES and position error in m of JPN's nearest track at the end, and how many tracks it shows."""
     pictures = run(session_of(feed(seed), policy, seed), nations=("JPN",))["JPN"].as_known
     (picture,) = [p for p in pictures if p.t_valid_ns == LAST_S * S]
-    assert len(picture.track_id) == 1
     state = picture.state_ecef.reshape(-1, 6)
-    value = nees(flight()[-1:], state, covariances(picture))
-    return float(value[0]), float(np.linalg.norm(state[0, :3] - flight()[-1, :3]))
+    errors = np.linalg.norm(state[:, :3] - flight()[-1, :3], axis=1)
+    nearest = int(np.argmin(errors))
+    value = nees(flight()[-1:], state[nearest : nearest + 1], covariances(picture)[nearest : nearest + 1])
+    return float(value[0]), float(errors[nearest]), len(errors)
 
 
 def table(names: list[str], runs: int) -> dict[str, float]:
@@ -58,7 +59,11 @@ def table(names: list[str], runs: int) -> dict[str, float]:
         values = np.array([sample(ARRANGEMENTS[name], seed) for seed in range(1, runs + 1)])
         means[name] = float(values[:, 0].mean())
         rms = float(np.sqrt((values[:, 1] ** 2).mean()))
-        print(f"{name}: NEES {means[name]:.2f} ({low:.2f} … {high:.2f}), {rms:.0f} m RMS, seeds 1 … {runs}")
+        split = int((values[:, 2] > 1).sum())
+        print(
+            f"{name}: NEES {means[name]:.2f} ({low:.2f} … {high:.2f}), {rms:.0f} m RMS, "
+            f"more than one track in {split}, seeds 1 … {runs}"
+        )
     return means
 
 
