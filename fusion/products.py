@@ -134,4 +134,4 @@ def _goes_on(policy: Policy, message: Message, holder: str, recipient: str, t_ns
     """Whether the rule under which `holder` got an item lets it use the item for `recipient`."""
     product = TRACKS if isinstance(message, Track) else "detections"
     rule = policy.decide(message.originator, message.sensor, holder, t_ns, product)
-    return rule is not None and (recipient in rule.onward or recipient == message.originator)
+    return rule is not None and recipient in rule.onward

@@ -6,10 +6,11 @@ Rules:
   and never enters the filters. At every tick the newest of each partner is fused with what the own sensors
   say at that tick, and the result is only shown and flown on: nothing of it is remembered.
 - How the errors of two tracks belong together is unknown (common process noise, common sensors, what others
-  have fused): covariance intersection (Julier and Uhlmann 1997), which is right for any correlation, with the
-  weight of Fränken and Hüpper 2005, "Improved fast covariance intersection", eq. 11.
-- What holds the recipient's own data is passed over. A track that does not say what it holds is believed to
-  be new, and its information added: whoever drops the lineage makes recipients overconfident.
+  have fused): covariance intersection (Julier and Uhlmann 1997), right for any correlation, with the weight of
+  Fränken and Hüpper 2005, "Improved fast covariance intersection", eq. 11.
+- What holds the recipient's own data is passed over. A track that does not say what it holds is believed:
+  each of its words counts as a new measurement, as long as `BELIEVED_NS`, and adds its information. That is
+  wrong, on purpose: whoever drops the lineage makes recipients overconfident.
 - Between its time and the tick a partner's track flies freely, with an acceleration unknown by mode.
 """
 
@@ -36,6 +37,8 @@ OLDEST_NS = 120 * S
 """A track older than this is not shown."""
 SILENT_NS = 15 * S
 """A track has ended when its maker has gone on without it for this long."""
+BELIEVED_NS = 20 * S
+"""How long a recipient counts every word of a track without lineage."""
 STEP_S = 5.0
 MAX_TRACKS = 4096
 """Partners' tracks that are kept; what is beyond is refused."""
@@ -113,20 +116,21 @@ class Partners:
         """`own` tracks at `t_ns` with those of the partners, in the order of ids."""
         fused = list(own)
         for originator in NATIONS:
-            flown = [f for f in map(lambda t: _flown(t, t_ns), self._newest(originator, t_ns)) if f]
-            fused = _joined(fused, flown)
+            told = [_told(words, t_ns) for words in self._words(originator, t_ns)]
+            fused = _joined(fused, [flown for flown in told if flown is not None])
         return sorted(fused, key=lambda estimate: estimate.track_id)
 
-    def _newest(self, originator: str, t_ns: int) -> list[Track]:
-        """The newest word of an originator on each of its live tracks at `t_ns`, by track id."""
-        newest = []
+    def _words(self, originator: str, t_ns: int) -> list[list[Track]]:
+        """The words that count at `t_ns` of an originator's live tracks, by track id, the newest last."""
+        said = []
         for key in sorted(key for key in self._kept if key[0] == originator):
             tracks = self._kept[key]
-            known = bisect_right(tracks, t_ns, key=_valid)
-            newest += tracks[known - 1 : known] if known else []
-        last_ns = max((track.t_valid_ns for track in newest), default=0)
+            if known := bisect_right(tracks, t_ns, key=_valid):
+                oldest_ns = tracks[known - 1].t_valid_ns - (0 if tracks[known - 1].lineage else BELIEVED_NS)
+                said.append(tracks[bisect_left(tracks, oldest_ns, key=_valid) : known])
+        last_ns = max((words[-1].t_valid_ns for words in said), default=0)
         first_ns = max(last_ns - SILENT_NS, t_ns - OLDEST_NS)
-        return [track for track in newest if track.t_valid_ns >= first_ns]
+        return [words for words in said if words[-1].t_valid_ns >= first_ns]
 
 
 def _name(track: Track) -> tuple[str, int]:
@@ -151,6 +155,16 @@ def square(upper: Floats) -> Floats:
     full[UPPER] = upper
     full.T[UPPER] = upper
     return full
+
+
+def _told(words: list[Track], t_ns: int) -> _Flown | None:
+    """What the words of one track say at `t_ns`: several as if each were a new measurement."""
+    told = _flown(words[-1], t_ns)
+    for word in words[:-1]:
+        other = _flown(word, t_ns)
+        if told is not None and other is not None:
+            told = _Flown(told.message, *added(told.state, told.covariance, other.state, other.covariance))
+    return told
 
 
 def _flown(track: Track, t_ns: int) -> _Flown | None:

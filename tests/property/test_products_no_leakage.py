@@ -78,20 +78,30 @@ def test_tracks_of_unknown_origin_stay_at_home_under_a_filter() -> None:
     assert log(arrangement("tracks"), feed(1, LAST_S), "JPN", Track) != []
 
 
+def heard(name: str, recipient: str) -> dict[str, set[tuple[str, int]]]:
+    """Lineages and track ids that the recipient hears from each nation."""
+    found: dict[str, set[tuple[str, int]]] = {}
+
+    def sink(entry: Entry) -> None:
+        if isinstance(entry.message, Track):
+            track = entry.message
+            found.setdefault(track.originator, set()).add((track.lineage, int(track.track_id[0])))
+
+    session = session_of(feed(1, LAST_S), arrangement(name), 1, LAST_S)
+    run(session, nations=(recipient,), sink=sink, keep=False)
+    return found
+
+
 def test_no_nations_own_data_come_back_but_through_a_careless_relay() -> None:
-    def lineages(name: str) -> set[str]:
-        found: set[str] = set()
-
-        def sink(entry: Entry) -> None:
-            if isinstance(entry.message, Track):
-                found.add(entry.message.lineage)
-
-        session = session_of(feed(1, LAST_S), arrangement(name), 1, LAST_S)
-        run(session, nations=("JPN",), sink=sink, keep=False)
-        return found
-
-    assert lineages("tracks") == {"KOR", "USA"}
-    assert lineages("careless-relay") == {""}
+    direct = heard("tracks", "JPN")
+    assert {nation: {lineage for lineage, _ in said} for nation, said in direct.items()} == {
+        "KOR": {"KOR"},
+        "USA": {"USA"},
+    }
+    relayed = heard("careless-relay", "JPN")
+    assert {nation: {lineage for lineage, _ in said} for nation, said in relayed.items()} == {"USA": {""}}
+    # What the hub has passed on does not come back to it: each partner tells of its own one track.
+    assert heard("careless-relay", "USA") == heard("tracks", "USA")
 
 
 def test_a_partners_warning_reaches_the_recipient_with_its_maker() -> None:

@@ -115,6 +115,17 @@ def test_what_came_later_is_not_known_earlier_and_what_is_silent_has_ended():
     assert not partners
 
 
+def test_every_word_of_a_track_without_lineage_is_believed():
+    partners, honest = Partners("JPN"), Partners("JPN")
+    for t_s in range(4):
+        state = np.concatenate([PLACE[:3] + t_s * PLACE[3:], PLACE[3:]])
+        partners.add(track(t_s=t_s, state=state, lineage=""), 4 * S, None)
+        honest.add(track(t_s=t_s, state=state), 4 * S, None)
+    (believed,), (known,) = (p.fuse(3 * S, []) for p in (partners, honest))
+    assert np.trace(known.covariance[:3, :3]) == pytest.approx(np.trace(GOOD[:3, :3]))
+    assert np.trace(believed.covariance[:3, :3]) < 0.3 * np.trace(GOOD[:3, :3])
+
+
 def test_a_track_flown_on_becomes_less_sure():
     partners = Partners("JPN")
     partners.add(track(), S, None)
