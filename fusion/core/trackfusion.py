@@ -2,12 +2,12 @@
 
 Rules:
 
-- A partner's track comes again at every tick, and its errors are those of its last ones: it is no measurement
-  and never enters the filters. At every tick the newest of each partner is fused with what the own sensors
-  say at that tick, and the result is only shown and flown on: nothing of it is remembered.
+- A partner's track comes again at every tick, and its errors are those of its last ones: it is no
+  measurement and never enters the filters. At every tick the newest of each partner is fused with what the
+  own sensors say at that tick, and the result is only shown and flown on: nothing of it is remembered.
 - How the errors of two tracks belong together is unknown (common process noise, common sensors, what others
-  have fused): covariance intersection (Julier and Uhlmann 1997), right for any correlation, with the weight of
-  Fränken and Hüpper 2005, "Improved fast covariance intersection", eq. 11.
+  have fused): covariance intersection (Julier and Uhlmann 1997), right for any correlation, with the weight
+  of Fränken and Hüpper 2005, "Improved fast covariance intersection", eq. 11.
 - What holds the recipient's own data is passed over. A track that does not say what it holds is believed:
   each of its words counts as a new measurement, as long as `BELIEVED_NS`, and adds its information. That is
   wrong, on purpose: whoever drops the lineage makes recipients overconfident.
