@@ -34,11 +34,11 @@ lint: .venv/built
 .venv/installed: pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet "setuptools>=77" "cython>=3.1" "numpy>=2.0"
-	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[test]"
+	SHAREDSKY_KERNELS=later $(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[test]"
 	touch $@
 
 .venv/built: .venv/installed $(KERNELS)
-	$(BIN)/python setup.py --quiet build_ext --inplace
+	$(BIN)/python setup.py --quiet build_ext --inplace --parallel $(WORKERS)
 	touch $@
 
 clean:

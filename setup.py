@@ -4,8 +4,12 @@ The flags are the recipe of docs/decisions/kernels.md: the lane loops vectorise 
 of becoming calls of memcpy, the loops around them unroll, no multiply-add is contracted (same bytes on
 every instruction set), and one shared object carries all instruction sets (``ext/lanes.h``), of which
 ``SHAREDSKY_ISA`` chooses one at run time.
+
+With ``SHAREDSKY_KERNELS=later`` nothing is compiled: an editable install compiles to a place of its own and
+forgets it, so that ``make`` installs without kernels and builds them beside their sources once.
 """
 
+import os
 from pathlib import Path
 
 import numpy
@@ -19,7 +23,9 @@ FLAGS = [
 
 
 def extensions() -> list[Extension]:
-    """One extension module per ``ext/*.pyx``."""
+    """One extension module per ``ext/*.pyx``; none where they are to be built later."""
+    if os.environ.get("SHAREDSKY_KERNELS") == "later":
+        return []
     return [
         Extension(
             f"ext.{path.stem}",

@@ -3,12 +3,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ext.blend import Blend
+from ext.late import Late
 
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int32]
 
-class TrackBank(Blend):
+class TrackBank(Late):
     def __init__(
         self,
         capacity: int,

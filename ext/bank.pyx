@@ -18,10 +18,10 @@ cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
-from ext.blend cimport Blend
 from ext.door cimport finite, numbers, table
 from ext.imm cimport MODES
 from ext.lanes cimport lane_kernel, level
+from ext.late cimport Late
 from ext.measurement cimport locate
 from ext.motion cimport DRAG, FREE, LEVEL
 from ext.steps cimport Work, mixture, score, update
@@ -91,7 +91,7 @@ cdef void velocity_covariance(const double *x, double across, double climb, doub
         p[i * 7] += across * across
 
 
-cdef class TrackBank(Blend):
+cdef class TrackBank(Late):
     """Tracks in fixed slots; see the module's rules.
 
     Parameters

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from fusion.core.engine import LATE
 from fusion.core.tracker import TrackerRules
 from sharing.wire import MAX_ROWS
 
@@ -33,6 +34,8 @@ def check(metadata: Mapping[str, str]) -> None:
         TrackerRules.of(**{name: metadata[name] for name in RULES if name in metadata})
     except ValueError as error:
         raise SessionError(f"metadata {error}") from None
+    if metadata.get("late", LATE[0]) not in LATE:
+        raise SessionError(f"metadata late = {metadata['late']!r}: one of {', '.join(LATE)}")
     for key, most in MOST.items():
         if key in metadata and not 0 < whole(metadata, key) <= most:
             raise SessionError(f"metadata {key} = {metadata[key]}: a whole number from 1 to {most}")

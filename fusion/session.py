@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from fusion.core.engine import Core, CoreConfig
+from fusion.core.engine import LATE, Core, CoreConfig
 from fusion.core.events import Effect, Received, Renamed, Tick
 from fusion.core.filters import FilterFactory, compiled
 from fusion.core.regions import Region
@@ -352,6 +352,7 @@ def core_config(
         horizon_s=horizon_s,
         max_tracks=int(metadata.get("max_tracks", MAX_TRACKS)),
         judgements_per_s=int(metadata.get("judgements_per_s", 0)),
+        late=metadata.get("late", LATE[0]),
         tracker=TrackerRules.of(**{name: metadata[name] for name in RULES if name in metadata}),
     )
 

@@ -104,7 +104,7 @@ async def _emulate(
         emulator = Publisher(hub, Outlet(nation, links, server), status, stop)
         await emulator.wait_for_subscribers()
         status.write("ready")
-        clock = await until(started(clock_config), stop, hub)
+        clock = await until(started(clock_config), stop, hub, status.beat)
         if clock is not None:
             await emulator.publish(planned, clock)
             await emulator.linger(settings.linger_s)

@@ -100,7 +100,7 @@ async def _serve(
     publisher = Publisher(hub, outlet, status, stop)
     await publisher.wait_for_subscribers()
     status.write("ready")
-    clock = await until(started(settings.clock), stop, hub)
+    clock = await until(started(settings.clock), stop, hub, status.beat)
     if clock is None:
         return
     publisher.begin(clock)

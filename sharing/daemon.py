@@ -4,7 +4,8 @@ Rules of this module:
 
 - An operator's mistake ends the process with one line on stderr and exit code 1, before anything is written.
 - SIGTERM and SIGINT set one event; the daemon's loop sees it and ends in order.
-- A status file (JSON, by ``.part`` and rename) says once a second what the process is doing.
+- A status file (JSON, by ``.part`` and rename) says once a second what the process is doing; systemd is told
+  with it that the process is alive (`sharing.supervisor`).
 - ``--check`` loads configuration and keys, says so in one line, and stops there.
 - A process whose environment names its parent (`PARENT`) ends with it, however the parent ends.
 """
@@ -23,12 +24,15 @@ from sharing.clock import monotonic_ns
 from sharing.messages import S
 from sharing.recording import RecordingError
 from sharing.settings import SettingsError
+from sharing.supervisor import Supervisor
 from sharing.transport import Hub
 
 T = TypeVar("T")
 
 STATUS_EVERY_NS = S
 """Wall time between two status files."""
+BEGINNINGS, ENDS = ("generating",), ("ending", "ended")
+"""States in which a process does not serve yet, and any more."""
 LOOK_S = 0.01
 PARENT = "SHAREDSKY_PARENT"
 """Environment variable: the id of the process without which this one is not wanted."""
@@ -37,16 +41,22 @@ PR_SET_PDEATHSIG = 1
 
 
 class Status:
-    """The status file of one process; without a path it says nothing."""
+    """The status file of one process, and what it tells its supervisor; without a path there is no file."""
 
     def __init__(self, path: str | None, **always: Any) -> None:
         self._path = None if path is None else Path(path)
         self._always = {**always, "pid": os.getpid()}
-        self._next_ns = 0
+        self._next_ns = self._next_beat_ns = 0
+        self._supervisor = Supervisor()
 
     def write(self, state: str, **fields: Any) -> None:
-        """Say that the process is in `state`, now."""
+        """Say that the process is in `state`, now. Called by the loop that does the work."""
         self._next_ns = monotonic_ns() + STATUS_EVERY_NS
+        if state in ENDS:
+            self._supervisor.stopping()
+        elif state not in BEGINNINGS:
+            self._supervisor.ready()
+        self._supervisor.alive(state)
         if self._path is not None:
             part = self._path.with_suffix(".part")
             part.write_text(json.dumps({**self._always, "state": state, **fields}))
@@ -55,6 +65,12 @@ class Status:
     def due(self) -> bool:
         """Whether a second of wall time has passed since the last one."""
         return monotonic_ns() >= self._next_ns
+
+    def beat(self) -> None:
+        """The loop has come round with nothing new to say; told to the supervisor once a second."""
+        if monotonic_ns() >= self._next_beat_ns:
+            self._next_beat_ns = monotonic_ns() + STATUS_EVERY_NS
+            self._supervisor.alive()
 
 
 def run(name: str, work: Callable[[asyncio.Event], Awaitable[None]]) -> int:
@@ -80,8 +96,10 @@ def end_with(parent: int) -> None:
         raise SettingsError(f"process {parent}, which started this one, has gone")
 
 
-async def until(work: Coroutine[Any, Any, T], stop: asyncio.Event, hub: Hub) -> T | None:
-    """The result of `work`, or None when `stop` is set before it ends.
+async def until(
+    work: Coroutine[Any, Any, T], stop: asyncio.Event, hub: Hub, beat: Callable[[], None]
+) -> T | None:
+    """The result of `work`, or None when `stop` is set before it ends; `beat` is called all the while.
 
     The hub's sockets are looked at meanwhile: a SUB that nobody looks at does not tell its publisher that
     it has subscribed.
@@ -90,6 +108,7 @@ async def until(work: Coroutine[Any, Any, T], stop: asyncio.Event, hub: Hub) -> 
     try:
         while not task.done() and not stop.is_set():
             await hub.wait(0.0)
+            beat()
             await asyncio.sleep(LOOK_S)
         return task.result() if task.done() else None
     finally:

@@ -184,7 +184,7 @@ class Guard:
             await self._hub.wait(TEND_S)
         self._inlet.subscribe()
         self._status.write("ready")
-        clock = await until(started(self._settings.clock), stop, self._hub)
+        clock = await until(started(self._settings.clock), stop, self._hub, self._status.beat)
         if clock is None:
             return
         self._told.set()  # what has changed while nobody's clock ran

@@ -76,7 +76,7 @@ class Recorder:
 
     def __init__(self, path: Path | str, metadata: Mapping[str, str], chunk_bytes: int = 1 << 20) -> None:
         self.path = Path(path)
-        self.part = self.path.with_name(self.path.name + ".part")
+        self.part = _part_of(self.path)
         self.count = 0
         self._disk = _Disk(self.path)
         self._channels: dict[str, int] = {}
@@ -144,6 +144,23 @@ class Recorder:
                     raise
 
 
+def set_aside(path: Path | str) -> Path | None:
+    """Rename what a killed recorder of `path` left, so that the next one keeps it. The new name, or None."""
+    part = _part_of(Path(path))
+    if not part.exists():
+        return None
+    names = (part.with_name(f"{part.name}-{n}") for n in itertools.count(1))
+    kept = next(name for name in names if not name.exists())
+    with _Disk(Path(path)):
+        part.rename(kept)
+    return kept
+
+
+def _part_of(path: Path) -> Path:
+    """What a recording is called until it is complete."""
+    return path.with_name(path.name + ".part")
+
+
 class _Disk:
     """Turns the disk's refusals into RecordingError."""
 
@@ -188,10 +205,10 @@ class Recording:
 
     `metadata` holds the writer's strings; `truncated` is true when the file ends before its end record.
     Iterating again starts again. Raises RecordingError when the file is damaged: a complete one when it is
-    opened, a cut one at the damage.
+    opened, a cut one at the damage; with `whole` false a complete one at the damage too.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, whole: bool = True) -> None:
         self.path = Path(path)
         try:
             self._stream: IO[bytes] = self.path.open("rb")
@@ -201,18 +218,19 @@ class Recording:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise RecordingError(f"{path}: cannot be read: {reason}") from None
+        self._in_parts = self.truncated or not whole
         try:
             self.metadata = self._read_metadata()
-            if not self.truncated:
+            if not self._in_parts:
                 self._test()
         except RecordingError:
             self._stream.close()
             raise
 
     @classmethod
-    def open(cls, path: Path | str) -> "Recording":
+    def open(cls, path: Path | str, whole: bool = True) -> "Recording":
         """Opens the recording at `path`. Raises RecordingError when it is missing or is not one."""
-        return cls(path)
+        return cls(path, whole)
 
     def close(self) -> None:
         """Closes the file."""
@@ -313,6 +331,8 @@ class Recording:
                 return
             if opcode in (Opcode.FOOTER, Opcode.MESSAGE):
                 raise self._damaged(f"a {Opcode(opcode).name.lower()} record out of place")
+            if self._in_parts and not _plausible(opcode, body):
+                raise self._damaged("a record that cannot be where it is")
             crc = zlib.crc32(body, zlib.crc32(head, crc))
             yield opcode, body
             stream.seek(position)
@@ -350,6 +370,17 @@ class Recording:
 
     def _damaged(self, what: str) -> RecordingError:
         return RecordingError(f"{self.path}: is damaged: {what.splitlines()[0][:160]}")
+
+
+def _plausible(opcode: int, body: bytes) -> bool:
+    """Whether a record may stand outside a chunk where no check sum of the whole file says that it does.
+
+    A chunk whose opcode was damaged must not be passed over. Its neighbour in number, the index of a chunk's
+    messages, says its own length.
+    """
+    if opcode == Opcode.MESSAGE_INDEX:
+        return len(body) == 6 + int.from_bytes(body[2:6], "little")
+    return opcode in (Opcode.HEADER, Opcode.METADATA, Opcode.CHUNK, Opcode.ATTACHMENT)
 
 
 # ------------------------------------------------------------------------------------- merge and filter

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 # isort: off
 from fusion.cli.root import cli
-from fusion.cli import sessions, processes, imports, exports, plots, benches, inits, checks
+from fusion.cli import sessions, processes, imports, recordings, exports, plots, benches, inits, checks
 from fusion.cli import policies, audits, keyring
 
 # isort: on
@@ -19,7 +19,7 @@ from fusion.command import invoke as run_command
 
 __all__ = [
     "audits", "benches", "checks", "cli", "exports", "imports", "inits", "invoke", "keyring", "main", "plots",
-    "policies", "processes", "sessions",
+    "policies", "processes", "recordings", "sessions",
 ]  # fmt: skip
 
 

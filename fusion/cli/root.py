@@ -14,8 +14,8 @@ class Group(click.Group):
 @click.group(
     cls=Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog='Example: sharedsky demo. Completion: eval "$(_SHAREDSKY_COMPLETE=bash_source sharedsky)"',
+    epilog="Example: sharedsky demo. Completion: see docs/README.md.",
 )
 @click.version_option(package_name="sharedsky")
 def cli() -> None:
-    """Missile-tracking data fusion between nations, SIMULATED and NOTIONAL: what sharing gives and costs."""
+    """Missile tracking shared between nations, SIMULATED and NOTIONAL."""

@@ -8,7 +8,9 @@
 Two trackers run through the same data. The settled one stays a horizon behind and never goes back. The other
 keeps its state at every second; late data takes it back to the newest state before that data, and the
 data after it is run through again: this is the exact answer to out-of-sequence measurements (Bar-Shalom, Li
-and Kirubarajan 2001, section 12.4, by reprocessing). Both give the same bytes for the same data.
+and Kirubarajan 2001, section 12.4, by reprocessing). Both give the same bytes for the same data. With
+``late = "step"`` the other never goes back either: it takes late data in one approximate step
+(fusion/core/late.py).
 """
 
 from collections import Counter
@@ -20,6 +22,7 @@ import numpy as np
 from fusion.core.events import Effect, Event, Merged, Peek, Received, Refused, Renamed, Tick, Update
 from fusion.core.filters import FilterFactory, compiled
 from fusion.core.judging import Journal
+from fusion.core.late import Latecomers
 from fusion.core.ordering import Buffer
 from fusion.core.picture import OutlookRules, Painter
 from fusion.core.regions import Region
@@ -32,6 +35,8 @@ from sharing.messages import MEASUREMENTS, RECIPIENTS, Judgements, Picture, S, S
 CHECKPOINT_NS = S
 """The current run keeps its state at every multiple of this: closer costs copies, wider costs reruns."""
 BIASES_NS = 10 * S
+LATE = ("reprocess", "step")
+"""What the as-known run does with late data: go back and run through it again, or take it in one step."""
 RENAME_M = 5_000.0
 """A track that vanishes by reprocessing is the new one within this distance."""
 
@@ -49,6 +54,8 @@ class CoreConfig:
     max_entries: int = 500_000
     judgements_per_s: int = 0
     """Rows of judgements that are kept of a second of the settled run; 0: none are made."""
+    late: str = "reprocess"
+    """One of `LATE`; ValueError for another name, when a core is made."""
     tracker: TrackerRules = field(default_factory=TrackerRules)
     prediction: OutlookRules = field(default_factory=OutlookRules)
     warning: WarningRules = field(default_factory=WarningRules)
@@ -66,6 +73,11 @@ class Core:
         self._settled = Run(Tracker(config.max_tracks, sensors, config.tracker, filters))
         if config.judgements_per_s:
             self._settled.tracker.journal = Journal(config.nation, config.judgements_per_s)
+        if config.late not in LATE:
+            raise ValueError(f"late = {config.late!r}: one of {', '.join(LATE)}")
+        self._latecomers = (
+            Latecomers(self._current, config.max_tracks, sensors, filters) if config.late == "step" else None
+        )
         self._checkpoints: list[Checkpoint] = []
         """Of the current run, in order of time, none older than the settled run."""
         self._started = False
@@ -138,25 +150,26 @@ class Core:
         return judged
 
     def _run_to(self, t_ns: int) -> bool:
-        """Bring the current tracks to `t_ns`; whether late data has made them go back first.
-
-        They go back to the newest state that the late data leaves valid.
-        """
+        """Bring the current tracks to `t_ns`; whether late data has made them go back first."""
         if not self._started:
             self._start(t_ns)
-        dirty_ns, self._buffer.dirty_ns = self._buffer.dirty_ns, None
-        valid_ns = t_ns if dirty_ns is None else min(t_ns, dirty_ns - 1)
-        goes_back = valid_ns < self._current.reached_ns
-        if goes_back:
-            while self._checkpoints and self._checkpoints[-1].reached_ns > valid_ns:
-                self._checkpoints.pop()
-            self._current.restore(self._checkpoints[-1] if self._checkpoints else self._settled.checkpoint())
+        late = [entry for entry in self._buffer.take_news() if entry.key[0] <= self._current.reached_ns]
+        if self._latecomers is not None:
+            self._latecomers.take(late, self._checkpoints)
+        elif late:
+            self._go_back(late[0].key[0] - 1)
         while self._current.reached_ns < t_ns:
             grid_ns = self._current.reached_ns // CHECKPOINT_NS * CHECKPOINT_NS + CHECKPOINT_NS
             self._current.advance(self._buffer, min(grid_ns, t_ns))
             if self._current.reached_ns == grid_ns:
                 self._checkpoints.append(self._current.checkpoint())
-        return goes_back
+        return bool(late) and self._latecomers is None
+
+    def _go_back(self, t_ns: int) -> None:
+        """Make the current run what it was at the newest state not after `t_ns`."""
+        while self._checkpoints and self._checkpoints[-1].reached_ns > t_ns:
+            self._checkpoints.pop()
+        self._current.restore(self._checkpoints[-1] if self._checkpoints else self._settled.checkpoint())
 
     def _start(self, t_ns: int) -> None:
         """Before the first tick: both runs begin a horizon and a second back, knowing the older sites."""
@@ -164,6 +177,7 @@ class Core:
         for run in (self._current, self._settled):
             run.start(self._buffer, start_ns)
         self._buffer.settle(start_ns)
+        self._buffer.take_news()  # nothing is late yet
         self._first_tick_ns = t_ns
         self._started = True
 

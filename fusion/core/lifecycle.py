@@ -4,9 +4,9 @@ Rules:
 
 - `LIFE` holds every change there is; `TrackTable.move` makes them and no other. It also draws docs/life.svg.
 - A plot that no track claims starts a *tentative* track.
-- What confirms it, says `LifeRules.proof`: M hits within the last N looks that fit together (``m-of-n``), or a
-  log-likelihood ratio of hits and misses above a threshold (``sprt``: Wald's sequential test, Sittler 1964;
-  Blackman and Popoli 1999, section 6.2). Hits fit together when their ratio alone is above that threshold.
+- What confirms it, says `LifeRules.proof`: M hits within the last N looks that fit together (``m-of-n``), or
+  a log-likelihood ratio of hits and misses above a threshold (``sprt``: Wald's sequential test, Sittler
+  1964; Blackman and Popoli 1999, section 6.2). Hits fit together when their ratio alone is above it.
   A look is a hit, or a finished scan of a sensor that has hit the track before and should have seen it.
 - A tentative track that can no longer reach M of N, or whose score has fallen to the lower threshold, or that
   is not hit in time, is dropped.
@@ -25,10 +25,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ext.elementary import log
+from ext.roster import FREE as FREE
+from ext.roster import NEVER, RECORD, Roster
 from fusion.core.detection import IGNORANCE, weighed
-from sharing.messages import CLASSES, Floats, S
+from sharing.messages import Floats, S
 
-FREE, TENTATIVE, CONFIRMED, COASTING = range(-1, 3)
+TENTATIVE, CONFIRMED, COASTING = range(3)
 Slots = npt.NDArray[np.int32]
 UNASKED, NO_PARENT, NO_TWIN = -1, 0, 0
 PROOFS = ("m-of-n", "sprt")
@@ -66,8 +68,7 @@ LIFE = (
 )
 """The life of a track."""
 
-_NEVER = -2
-_NEXT = np.full((len(EVENTS), 4), _NEVER, np.int8)
+_NEXT = np.full((len(EVENTS), 4), NEVER, np.int8)
 """The same as an array: by event and state + 1."""
 for _change in LIFE:
     _NEXT[_change.event, _change.state + 1] = _change.to
@@ -103,129 +104,49 @@ class LifeRules:
         return accept, reject, fall
 
 
-class TrackTable:
-    """Bookkeeping of every slot; the kinematic state itself is in the filter bank."""
+NEWBORN = np.zeros((), RECORD)
+"""What is kept of a track that has just begun."""
+NEWBORN["hits"] = NEWBORN["looks"] = NEWBORN["history"] = 1
+NEWBORN["sections"] = IGNORANCE
+NEWBORN["parent"], NEWBORN["twin"] = UNASKED, NO_TWIN
 
-    COLUMNS = (
-        "track_id",
-        "status",
-        "t_hit_ns",
-        "hits",
-        "history",
-        "looks",
-        "misses",
-        "score",
-        "best",
-        "sections",
-        "nis",
-        "last_scan",
-        "partial",
-        "due_ns",
-        "t_birth_ns",
-        "parent",
-        "twin",
-        "alike",
-        "energy",
-        "flight",
-    )
+
+class TrackTable(Roster):
+    """Bookkeeping of every slot; the kinematic state itself is in the filter bank.
+
+    The columns that every plot and look touches, and the work on them, are `ext.roster.Roster`'s. Of every
+    slot: `status`; `t_hit_ns`, its newest hit; `due_ns`, by when a tentative track has to be hit again;
+    `misses` in a row; `last_scan` of every sensor that hit it (-1: none).
+    """
 
     def __init__(self, capacity: int, max_sensors: int, rules: LifeRules) -> None:
+        super().__init__(capacity, max_sensors, _NEXT, START, NEWBORN)
         self.rules = rules
         self.accept, self.reject, self.fall = rules.thresholds()
-        self.track_id = np.zeros(capacity, np.int64)
-        self.status = np.full(capacity, FREE, np.int8)
-        self.t_hit_ns = np.zeros(capacity, np.int64)
-        self.hits = np.zeros(capacity, np.int32)
-        self.history = np.zeros(capacity, np.uint32)
+        self.track_id = self.records["track_id"]
+        self.hits = self.records["hits"]
+        self.history = self.records["history"]
         """One bit a look, the newest lowest: 1 is a hit."""
-        self.looks = np.zeros(capacity, np.int32)
-        self.misses = np.zeros(capacity, np.int32)
-        self.score = np.zeros(capacity)
+        self.looks = self.records["looks"]
+        self.score = self.records["score"]
         """Log-likelihood ratio of an object to clutter, of all looks after the first plot."""
-        self.best = np.zeros(capacity)
+        self.best = self.records["best"]
         """The highest score there was."""
-        self.sections = np.zeros((capacity, len(IGNORANCE)))
+        self.sections = self.records["sections"]
         """How likely each of `fusion.core.detection.SECTIONS_M2` is."""
-        self.nis = np.zeros(capacity)
-        self.last_scan = np.full((capacity, max_sensors), -1, np.int64)
-        """Number of the last scan of every sensor that hit the track; -1: none."""
-        self.partial = np.zeros(capacity, np.bool_)
+        self.nis = self.records["nis"]
+        self.partial = self.records["partial"]
         """Whether the newest hit left range or elevation out."""
-        self.due_ns = np.zeros(capacity, np.int64)
-        """By when a tentative track has to be hit again."""
-        self.t_birth_ns = np.zeros(capacity, np.int64)
-        self.parent = np.zeros(capacity, np.int64)
+        self.t_birth_ns = self.records["t_birth_ns"]
+        self.parent = self.records["parent"]
         """Track that this one was born beside; `NO_PARENT`, or `UNASKED` until it is confirmed."""
-        self.twin = np.zeros(capacity, np.int64)
+        self.twin = self.records["twin"]
         """Older track that this one may be the same object as; `NO_TWIN`."""
-        self.alike = np.zeros(capacity, np.int32)
+        self.alike = self.records["alike"]
         """In how many looks in a row it was."""
-        self.energy = np.zeros((capacity, len(CLASSES)))
-        self.flight = np.zeros((capacity, len(CLASSES)))
+        self.energy = self.records["energy"]
+        self.flight = self.records["flight"]
         """What the track's energy and way of flying say of its class: log-likelihoods."""
-        self.used = 0
-
-    def checkpoint(self) -> dict[str, npt.NDArray[np.generic]]:
-        """A compact copy, for `restore`."""
-        return {name: getattr(self, name)[: self.used].copy() for name in self.COLUMNS}
-
-    def restore(self, saved: dict[str, npt.NDArray[np.generic]]) -> None:
-        """Become what `checkpoint` saved."""
-        used = len(saved["status"])
-        self.status[used : self.used] = FREE
-        for name in self.COLUMNS:
-            getattr(self, name)[:used] = saved[name]
-        self.used = used
-
-    def claim(self, track_ids: npt.ArrayLike, t_ns: int) -> Slots:
-        """The lowest free slots for new tentative tracks, in the order of the ids; fewer when it is full."""
-        ids = np.asarray(track_ids, np.int64)
-        free = _slots(self.status[: self.used + len(ids)] == FREE)[: len(ids)]
-        if not len(free):
-            return free
-        self.used = max(self.used, int(free[-1]) + 1)
-        self.move(free, START)
-        self.track_id[free] = ids[: len(free)]
-        self.t_hit_ns[free] = t_ns
-        self.hits[free] = self.history[free] = self.looks[free] = 1
-        self.misses[free] = 0
-        self.score[free] = self.best[free] = 0.0
-        self.sections[free] = IGNORANCE
-        self.nis[free] = 0.0
-        self.last_scan[free] = -1
-        self.partial[free] = False
-        self.due_ns[free] = self.t_birth_ns[free] = t_ns
-        self.parent[free] = UNASKED
-        self.twin[free] = NO_TWIN
-        self.alike[free] = 0
-        self.energy[free] = self.flight[free] = 0.0
-        return free
-
-    def move(self, slots: Slots, event: int) -> None:
-        """The event happens to these tracks. ValueError where `LIFE` knows no such change."""
-        after = _NEXT[event, self.status[slots] + 1]
-        if (after == _NEVER).any():
-            raise ValueError(f"{EVENTS[event]}: does not happen to a track of this state")
-        self.status[slots] = after
-
-    def hit(
-        self,
-        slots: Slots,
-        t_ns: int,
-        sensor: int,
-        scan: int,
-        nis: Floats,
-        partial: bool = False,
-    ) -> None:
-        """The tracks, distinct, were updated by a plot of this scan."""
-        self.hits[slots] += 1
-        self.history[slots] = self.history[slots] << 1 | 1
-        self.looks[slots] += 1
-        self.misses[slots] = 0
-        self.t_hit_ns[slots] = t_ns
-        self.nis[slots] = nis
-        self.last_scan[slots, sensor] = scan
-        self.partial[slots] = partial
 
     def weigh(self, slots: Slots, chances: Floats, log_ratio: Floats | float = 0.0) -> None:
         """Add a look to the scores of distinct tracks.
@@ -241,69 +162,45 @@ class TrackTable:
         """Add to the scores of distinct tracks how well their plots fit, whatever the chance of a plot is."""
         self.score[slots] += log_ratio
 
-    def expect(self, slots: Slots, due_ns: int) -> None:
-        """The tracks have until `due_ns` for their next hit, or longer if they had."""
-        self.due_ns[slots] = np.maximum(self.due_ns[slots], due_ns)
-
-    def miss(self, slots: Slots) -> None:
-        """A scan that should have seen the tracks did not."""
-        self.history[slots] <<= 1
-        self.looks[slots] += 1
-        self.misses[slots] += 1
-
     def promote(self, slots: Slots) -> None:
         """Of tracks just hit, confirm the tentative ones that are proven; wake the coasting ones."""
         status = self.status[slots]
         if (status == CONFIRMED).all():
             return
-        self.move(slots[status == COASTING], SEEN)
-        self.move(slots[(status == TENTATIVE) & self._proven(slots)], PROVEN)
-
-    def _proven(self, slots: Slots) -> npt.NDArray[np.bool_]:
+        hits, looks = self.rules.confirm_hits, self.rules.confirm_looks
         if self.rules.proof == "sprt":
-            return self.score[slots] >= self.accept
-        window = np.uint32((1 << self.rules.confirm_looks) - 1)
-        hits: npt.NDArray[np.uint8] = np.bitwise_count(self.history[slots] & window)
-        return (hits >= self.rules.confirm_hits) & (self.score[slots] >= self.accept)
+            hits = 0
+        self.move(slots[status == COASTING], SEEN)
+        self.move(self.proven(slots, TENTATIVE, hits, looks, self.accept), PROVEN)
 
     def doubted(self, slots: Slots) -> Slots:
         """Tentative tracks among `slots` that are rejected, or cannot reach M hits in N looks any more."""
-        tentative = self.status[slots] == TENTATIVE
         if self.rules.proof == "sprt":
-            return slots[np.flatnonzero(tentative & (self.score[slots] <= self.reject))]
-        window = np.uint32((1 << self.rules.confirm_looks) - 1)
-        hits = np.bitwise_count(self.history[slots] & window).astype(np.int64)
-        left = np.maximum(self.rules.confirm_looks - self.looks[slots], 0)
-        return slots[np.flatnonzero(tentative & (hits + left < self.rules.confirm_hits))]
+            rejected: Slots = slots[(self.status[slots] == TENTATIVE) & (self.score[slots] <= self.reject)]
+            return rejected
+        return self.out_of_reach(slots, TENTATIVE, self.rules.confirm_hits, self.rules.confirm_looks)
 
     def live(self) -> Slots:
         """Slots of confirmed and coasting tracks."""
-        return _slots(self.status[: self.used] >= CONFIRMED)
+        return self.between(CONFIRMED, COASTING)
 
     def rest(self, t_ns: int) -> None:
         """Mark the confirmed tracks that nobody has seen for a while as coasting."""
-        quiet = self.t_hit_ns[: self.used] < t_ns - int(self.rules.coast_s * S)
-        self.move(_slots((self.status[: self.used] == CONFIRMED) & quiet), QUIET)
+        self.move(self.between(CONFIRMED, CONFIRMED, t_ns - int(self.rules.coast_s * S)), QUIET)
 
     def overdue(self, t_ns: int) -> Slots:
         """Tentative tracks that were not hit in time."""
-        return _slots((self.status[: self.used] == TENTATIVE) & (self.due_ns[: self.used] < t_ns))
+        return self.between(TENTATIVE, TENTATIVE, due_before_ns=t_ns)
 
     def missed(self, t_ns: int) -> Slots:
         """Live tracks that good looks keep missing."""
-        used = self.used
+        unseen_ns = t_ns - int(self.rules.patience_s * S)
         if self.rules.proof == "sprt":
-            many = self.best[:used] - self.score[:used] >= self.fall
-        else:
-            many = self.misses[:used] >= self.rules.misses
-        unseen = self.t_hit_ns[:used] < t_ns - int(self.rules.patience_s * S)
-        return _slots((self.status[:used] >= CONFIRMED) & many & unseen)
+            unseen = self.between(CONFIRMED, COASTING, unseen_ns)
+            fallen: Slots = unseen[self.best[unseen] - self.score[unseen] >= self.fall]
+            return fallen
+        return self.between(CONFIRMED, COASTING, unseen_ns, misses=self.rules.misses)
 
     def old(self, t_ns: int) -> Slots:
         """Live tracks unseen for `lost_s`."""
-        gone = self.t_hit_ns[: self.used] < t_ns - int(self.rules.lost_s * S)
-        return _slots((self.status[: self.used] >= CONFIRMED) & gone)
-
-
-def _slots(marked: npt.NDArray[np.bool_]) -> Slots:
-    return np.flatnonzero(marked).astype(np.int32)
+        return self.between(CONFIRMED, COASTING, t_ns - int(self.rules.lost_s * S))

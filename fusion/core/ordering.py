@@ -80,10 +80,9 @@ class Buffer:
     max_entries: int
     settled_ns: int | None = None
     """Everything up to this time is final; None before the first settled tick."""
-    dirty_ns: int | None = None
-    """Time of the earliest entry added since the engine last set this to None."""
     entries: list[Entry] = field(default_factory=list)
     sensors: dict[tuple[str, str], int] = field(default_factory=dict)
+    _news: list[Entry] = field(default_factory=list)
     _first_site_ns: dict[tuple[str, str], int] = field(default_factory=dict)
     _ids: dict[tuple[str, bytes], None] = field(default_factory=dict)
 
@@ -114,8 +113,14 @@ class Buffer:
             insort(self.entries, entry, key=_key)
         if entries:
             self._ids[(message.originator, message.item_id)] = None
-            self.dirty_ns = first_ns if self.dirty_ns is None else min(self.dirty_ns, first_ns)
+            self._news += entries
         return None
+
+    def take_news(self) -> list[Entry]:
+        """The entries added since this was last asked, in data order."""
+        news = sorted(self._news, key=_key)
+        self._news.clear()
+        return news
 
     def _sensors_of(self, originator: str) -> int:
         return len([nation for nation, _ in self.sensors if nation == originator])

@@ -47,6 +47,8 @@ CARRY_NS = 10 * S
 """Tracks unseen for this long are brought to its multiples: steps stay short, the coarse gate small."""
 SOLVE_NS = 5 * S
 """Estimates of the sensors' biases are brought up to date at multiples of this."""
+ANY = -1
+"""Any state of a track."""
 UNSEEN_NS = 3 * S
 """A track without a hit for this long is checked for being lost."""
 
@@ -181,7 +183,7 @@ class Tracker:
         spread = sigma[:, 0] + site.bias_sigma_range_m + z[:, 0] * (angle + bias)
         rows, slots = self.bank.reach(t_ns, self.bank.positions(z, sensor, t_ns), spread)
         if len(slots):
-            fresh = self.table.last_scan[slots, sensor] != entry.scan
+            fresh = self.table.fresh(slots, sensor, entry.scan)
             rows, slots = rows[fresh], slots[fresh]
         if not len(slots):
             return Pairs(rows, slots, np.empty(0))
@@ -265,12 +267,11 @@ class Tracker:
         A sensor without range sees a missile while it burns: when it no longer does, the burn may be over,
         and only tentative tracks are doubted for it.
         """
-        if entry.sensor not in self.sites or not self.table.used:
+        if entry.sensor not in self.sites:
             return
         sensor, site = self.sites[entry.sensor]
         look = entry.look
-        last = self.table.last_scan[: self.table.used, sensor]
-        if not ((last >= 0) & (last != look.scan)).any():
+        if not self.table.overlooks(sensor, look.scan):
             return
         rangeless = site.sigma_range_m > RANGELESS_M
         scored = self.rules.life.proof == "sprt"
@@ -284,9 +285,7 @@ class Tracker:
             look.elevation_max_rad,
             look.range_max_m if scored else min(look.range_max_m, near_m),
         )
-        last = self.table.last_scan[slots, sensor]
-        doubted = self.table.status[slots] == TENTATIVE if rangeless else True
-        unseen = (last >= 0) & (last != look.scan) & doubted
+        unseen = self.table.overlooked(slots, sensor, look.scan, TENTATIVE if rangeless else ANY)
         slots, ranges = slots[unseen], ranges[unseen]
         if not len(slots):
             return
@@ -342,6 +341,8 @@ class Tracker:
 
     def _drop(self, slots: Slots, event: int) -> None:
         """End the tracks by an event of their lives."""
+        if not len(slots):
+            return
         self.table.move(slots, event)
         for slot in slots.tolist():
             self.bank.drop(slot)

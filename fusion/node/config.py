@@ -34,8 +34,10 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     (`fusion.core.association`), `judgements_per_s` how many judgements of that it records; `proof` what
     confirms them (`fusion.core.lifecycle`: M hits of N looks, or a log-likelihood ratio); `registration` how
     sensors' biases are estimated (``off``, ``relative``, or the reference sensors:
-    `fusion.core.registration`); `metadata` goes into the recording as it stands; `niceness` is added to the
-    process's own (a node catches up after a pause, a publisher's pause is everybody's).
+    `fusion.core.registration`); `late` what becomes of late plots in the as-known picture (``reprocess``:
+    back and through it again; ``step``: one approximate step, `fusion.core.late`); `metadata` goes into the
+    recording as it stands; `niceness` is added to the process's own (a node catches up after a pause, a
+    publisher's pause is everybody's).
     """
 
     nation: str
@@ -50,6 +52,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     registration: str = "off"
     association: Literal["gnn", "jpda"] = "gnn"
     proof: Literal["m-of-n", "sprt"] = "m-of-n"
+    late: Literal["reprocess", "step"] = "reprocess"
     judgements_per_s: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 0
     max_tracks: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2048
     horizon_s: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 30

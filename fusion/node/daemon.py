@@ -40,7 +40,7 @@ from sharing.messages import (
     S,
     topic_of_product,
 )
-from sharing.recording import Recorder
+from sharing.recording import Recorder, set_aside
 from sharing.settings import SettingsError, load
 from sharing.transport import Hub
 from sharing.wire import encode
@@ -85,16 +85,16 @@ def _core_config(settings: NodeConfig, regions: tuple[Region, ...]) -> CoreConfi
         horizon_s=settings.horizon_s,
         max_tracks=settings.max_tracks,
         judgements_per_s=settings.judgements_per_s,
-        tracker=TrackerRules.of(
-            settings.models, settings.association, settings.proof, settings.registration
-        ),
+        late=settings.late,
+        tracker=TrackerRules.of(settings.models, settings.association, settings.proof, settings.registration),
     )
 
 
 def _metadata(settings: NodeConfig) -> dict[str, str]:
     """What the recording says of the node, for its replay."""
     judged = {"judgements_per_s": str(settings.judgements_per_s)} if settings.judgements_per_s else {}
-    return {"nation": settings.nation, **judged, **settings.metadata}
+    late = {"late": settings.late} if settings.late != "reprocess" else {}
+    return {"nation": settings.nation, **judged, **late, **settings.metadata}
 
 
 def _peers(settings: NodeConfig) -> list[str]:
@@ -108,6 +108,8 @@ async def _serve(settings: NodeConfig, core: Core, hub: Hub, stop: asyncio.Event
     path = Path(settings.recording)
     if path.exists():
         raise SettingsError(f"{path}: exists; a node never overwrites a recording")
+    if kept := set_aside(path):
+        note("node", f"{kept}: the recording of a run that was ended; `sharedsky recover` makes it whole")
     async with hub:
         inlets = _inlets(settings, hub)
         pictures = Pictures.on(hub, settings.nation, settings.publish)
@@ -163,7 +165,7 @@ class Node:
         for inlet in self._inlets:
             inlet.subscribe()
         self._status.write("ready")
-        clock = await until(started(self._settings.clock), stop, self._hub)
+        clock = await until(started(self._settings.clock), stop, self._hub, self._status.beat)
         if clock is None:
             return
         until_ns = self._settings.clock.until_ns

@@ -100,3 +100,20 @@ def test_the_page_about_daemons_works(folder):
     for nation in ("KOR", "JPN"):
         with Recording.open(folder / f"{nation}.mcap") as recording:
             assert not recording.truncated
+
+
+def test_a_killed_node_loses_no_recording_when_it_is_started_again(folder):
+    (made,) = re.findall(r"^    sharedsky (keys new .*)$", PAGE.read_text(), re.MULTILINE)
+    assert start(folder, made.split()).wait() == 0
+    node = ["node", "--config", "configs/daemon/node-jpn.toml"]
+    for number in (1, 2):
+        process = start(folder, node)
+        end = time.monotonic() + PATIENCE_S
+        while statuses(folder)[1].get("pid") != process.pid:
+            assert time.monotonic() < end and process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        process.kill()
+        said = process.communicate()[1]
+        kept = sorted(path.name for path in folder.glob("*.part-*"))
+        assert kept == [f"JPN.mcap.part-{n}" for n in range(1, number)], kept
+        assert ("sharedsky recover" in said) == (number > 1)

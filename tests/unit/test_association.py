@@ -50,23 +50,24 @@ tables = st.dictionaries(
 @given(tables)
 def test_the_assignment_is_the_best_there_is(table):
     pairs = pairs_of(table)
-    rows, slots = associate(pairs, np.ones(len(pairs.rows), bool), CLUTTER)
-    chosen = list(zip(rows.tolist(), slots.tolist(), strict=True))
-    assert len(set(rows.tolist())) == len(rows)
-    assert len(set(slots.tolist())) == len(slots)
+    best = associate(pairs, np.ones(len(pairs.rows), bool), CLUTTER)
+    chosen = list(zip(best.rows.tolist(), best.slots.tolist(), strict=True))
+    assert [table[pair] for pair in chosen] == best.log_likelihood.tolist()
+    assert len(set(best.rows.tolist())) == len(best.rows)
+    assert len(set(best.slots.tolist())) == len(best.slots)
     assert abs(cost_of(chosen, table, {r for r, _ in table}) - best_by_force(table)) < 1e-9
 
 
 def test_confirmed_tracks_choose_first():
     pairs = pairs_of({(0, 0): -1.0, (0, 1): 2.0})
-    rows, slots = associate(pairs, np.array([True, False]), CLUTTER)
-    assert (rows.tolist(), slots.tolist()) == ([0], [0])
+    chosen = associate(pairs, np.array([True, False]), CLUTTER)
+    assert (chosen.rows.tolist(), chosen.slots.tolist()) == ([0], [0])
 
 
 def test_a_tentative_track_gets_what_is_left():
     pairs = pairs_of({(0, 0): -1.0, (0, 1): 2.0, (1, 1): 0.0})
-    rows, slots = associate(pairs, np.array([True, False, False]), CLUTTER)
-    assert sorted(zip(rows.tolist(), slots.tolist(), strict=True)) == [(0, 0), (1, 1)]
+    chosen = associate(pairs, np.array([True, False, False]), CLUTTER)
+    assert sorted(zip(chosen.rows.tolist(), chosen.slots.tolist(), strict=True)) == [(0, 0), (1, 1)]
 
 
 def test_clusters_are_the_connected_parts():
@@ -114,8 +115,8 @@ def test_impossible_pairs_are_refused(rows, slots, cost, fault):
 
 
 def test_a_plot_less_likely_than_clutter_is_left_alone():
-    rows, _ = associate(pairs_of({(0, 0): -5.1}), np.array([True]), CLUTTER)
-    assert not len(rows)
+    chosen = associate(pairs_of({(0, 0): -5.1}), np.array([True]), CLUTTER)
+    assert not len(chosen.rows)
 
 
 def test_clutter_is_as_dense_as_the_space_of_what_is_measured_says():

@@ -29,8 +29,13 @@ def table():
     return TrackTable(capacity=4, max_sensors=2, rules=RULES)
 
 
-def hit(table, slot, t_s, scan):
+GOOD_FIT = 10.0
+"""Log-likelihood ratio of a plot where the track expects it; two of them prove a track."""
+
+
+def hit(table, slot, t_s, scan, fit=GOOD_FIT):
     slots = np.array([slot], np.int32)
+    table.fit(slots, np.array([fit]))
     table.hit(slots, t_s * S, 0, scan, np.array([1.0]))
     table.promote(slots)
 
@@ -41,6 +46,15 @@ def test_m_hits_in_n_looks_confirm(table):
     assert table.status[slot] == TENTATIVE
     table.miss(np.array([slot], np.int32))
     hit(table, slot, 3, 3)
+    assert table.status[slot] == CONFIRMED
+
+
+def test_hits_that_do_not_fit_together_confirm_nothing(table):
+    [slot] = table.claim([7], 0)
+    hit(table, slot, 1, 1, fit=1.0)
+    hit(table, slot, 2, 2, fit=1.0)
+    assert table.status[slot] == TENTATIVE
+    hit(table, slot, 3, 3, fit=2 * GOOD_FIT)
     assert table.status[slot] == CONFIRMED
 
 

@@ -113,11 +113,12 @@ def test_order_of_arrival_leaves_no_trace(order):
     assert keys == [entry.key for entry in expected.entries]
 
 
-def test_dirty_is_the_earliest_new_entry(buffer):
-    buffer.dirty_ns = None
+def test_news_is_what_was_added_since_it_was_asked_for(buffer):
+    buffer.take_news()
     buffer.add(detections([7.0]), 7 * S)
     buffer.add(detections([4.0, 8.0], scan=1), 8 * S)
-    assert buffer.dirty_ns == 4 * S
+    assert [entry.key[0] for entry in buffer.take_news()] == [4 * S, 7 * S, 8 * S]
+    assert buffer.take_news() == []
 
 
 def test_what_is_not_measured_has_an_infinite_sigma(buffer):

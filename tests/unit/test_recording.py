@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mcap.reader import make_reader
 
-from sharing.recording import Recorded, Recorder, Recording, RecordingError, merge, strip
+from sharing.recording import Recorded, Recorder, Recording, RecordingError, merge, set_aside, strip
 
 Item = tuple[str, bytes, int]
 
@@ -126,6 +126,19 @@ def test_interrupted_recording_stays_as_part(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a.mcap.part"]
     with Recording.open(recorder.part) as recording:
         assert len(list(recording)) == 1
+
+
+def test_what_killed_recorders_have_left_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    assert set_aside(path) is None
+    for number in (1, 2):
+        recorder = Recorder(path, {"run": str(number)})
+        recorder.write("tick/KOR", bytes(8), number)
+        recorder.flush()  # and is killed
+        assert set_aside(path) == tmp_path / f"a.mcap.part-{number}"
+    for number in (1, 2):
+        with Recording.open(tmp_path / f"a.mcap.part-{number}") as recording:
+            assert [m.t_ns for m in recording] == [number]
 
 
 def test_nothing_stays_of_a_recording_without_a_message(tmp_path: Path) -> None:
