@@ -124,9 +124,9 @@ class Painter:
             track_id=ints([t.track_id for t in tracks]),
             status=ints([t.status for t in tracks]),
             mode=ints([t.mode for t in tracks]),
-            t_update_ns=ints([_updated(table, t) for t in tracks]),
+            t_update_ns=ints(_updated(table, slots, tracks)),
             state_ecef=floats([t.state for t in tracks]),
-            covariance=floats([t.covariance[UPPER] for t in tracks]),
+            covariance=floats(_upper([t.covariance for t in tracks])),
             nis=floats(np.where(slots < 0, 0.0, table.nis[slots])),
             **_ends("launch", [o.launch for o in self.outlooks.values()]),
             **_ends("impact", [o.impact for o in self.outlooks.values()]),
@@ -235,20 +235,18 @@ def _own(tracker: Tracker, t_ns: int) -> list[Known]:
     state, covariance, probability = tracker.bank.estimate_at(slots, t_ns)
     modes = tracker.rules.models.modes
     burning = modes.index(POWERED) if POWERED in modes else None
-    likeliest = np.argmax(probability, axis=1).tolist() if len(slots) else []
-    return [
-        Known(
-            track_id=int(tracker.table.track_id[slot]),
-            slot=slot,
-            status=int(tracker.table.status[slot]),
-            mode=modes[likeliest[row]],
-            power=0.0 if burning is None else float(probability[row, burning]),
-            state=state[row],
-            covariance=covariance[row],
-            hits=int(tracker.table.hits[slot]),
-        )
-        for row, slot in enumerate(slots.tolist())
-    ]
+    likeliest = np.argmax(probability, axis=1) if len(slots) else np.empty(0, np.int64)
+    columns = (
+        tracker.table.track_id[slots].tolist(),
+        slots.tolist(),
+        tracker.table.status[slots].tolist(),
+        np.array(modes, np.int64)[likeliest].tolist(),
+        [0.0] * len(slots) if burning is None else probability[:, burning].tolist(),
+        state,
+        covariance,
+        tracker.table.hits[slots].tolist(),
+    )
+    return [Known(*row) for row in zip(*columns, strict=True)]
 
 
 def _known(fused: Estimate, own: Known | None, rules: PredictionRules) -> Known:
@@ -273,10 +271,21 @@ def _known(fused: Estimate, own: Known | None, rules: PredictionRules) -> Known:
     )
 
 
-def _updated(table: TrackTable, track: Known) -> int:
-    """When the last detection was used, by oneself or by the partner."""
-    own = [] if track.slot is None else [int(table.t_hit_ns[track.slot])]
-    return max(own + ([] if track.source is None else [int(track.source.t_update_ns[0])]))
+def _updated(table: TrackTable, slots: Slots, tracks: list[Known]) -> list[int]:
+    """When the last detection of each track was used, by oneself or by the partner."""
+    own = table.t_hit_ns[slots].tolist()
+    for row, track in enumerate(tracks):
+        if track.source is not None:
+            theirs_ns = int(track.source.t_update_ns[0])
+            own[row] = theirs_ns if track.slot is None else max(own[row], theirs_ns)
+    times: list[int] = own
+    return times
+
+
+def _upper(covariances: list[Floats]) -> Floats:
+    """Upper triangles (n, 21) of covariances (6, 6)."""
+    upper: Floats = np.array(covariances).reshape(-1, 6, 6)[:, UPPER[0], UPPER[1]]
+    return upper
 
 
 def _hypotheses(tracker: Tracker, track: Known, t_ns: int) -> list[Hypothesis]:
