@@ -24,9 +24,11 @@ from fusion.core.events import Effect, Purge, Received, Renamed, Tick
 from fusion.core.filters import FilterFactory, compiled
 from fusion.core.regions import Region
 from fusion.core.tracker import TrackerRules
+from fusion.products import Makers, check_unchanging
 from fusion.stated import FEED_LAG_S, RULES, SessionError, check, describe, horizon_of, sensors_of, whole
 from sensors.scenario import Scenario, feed
 from sharing.messages import (
+    COALITION,
     RECIPIENTS,
     Bias,
     Message,
@@ -42,7 +44,7 @@ from sharing.messages import (
 from sharing.policy import Policy
 from sharing.purging import Purging, purgings
 from sharing.recording import Recorded, Recording
-from sharing.release import Judged, Release
+from sharing.release import Judged, Release, Released
 from sharing.wire import decode, encode
 
 MAX_TRACKS = 2048  # the same of trackers
@@ -303,14 +305,17 @@ def run(
     configs = (core_config(n, regions, horizon_s, session.metadata) for n in names)
     nodes = {config.nation: _Node(config, filters, sink, keep) for config in configs}
     last_tick_ns = session.t_end_ns + horizon_s * S
+    check_unchanging([arrangement, *(changed for _, changed in changes)])
+    everywhere = tuple(region for n in RECIPIENTS for region in (regions or {}).get(n, ()))
+    config = core_config(COALITION, {COALITION: everywhere}, horizon_s, session.metadata)
+    makers = Makers(arrangement, config, filters, session.seed)
     release = Release(arrangement, session.seed, changes=changes, judged=judged)
-    loop = _Loop(session, nodes, release, last_tick_ns, progress)
+    loop = _Loop(session, nodes, makers, release, last_tick_ns, progress)
     loop.forget(purgings([(None, arrangement), *changes], session.sensors))
     for item in session.items():
         loop.advance(item.message.t_sent_ns)
         loop.push(item.message.t_available_ns, item.message.originator, *item)
-    loop.advance(None)
-    loop.tick_until(last_tick_ns)
+    loop.finish()
     return {n: node.finish() for n, node in nodes.items()}
 
 
@@ -340,11 +345,12 @@ class _Loop:
         self,
         session: Session,
         nodes: Mapping[str, "_Node"],
+        makers: Makers,
         release: Release,
         last_tick_ns: int,
         progress: Callable[[int], None] | None,
     ) -> None:
-        self._nodes = nodes
+        self._nodes, self._makers = nodes, makers
         self._release = release
         self._progress = progress
         self._last_tick_ns = last_tick_ns
@@ -363,34 +369,49 @@ class _Loop:
         self._purgings = deque(purgings)
 
     def advance(self, before_ns: int | None) -> None:
-        """Deliver everything that arrives before a time (None: everything), ticking on the way."""
+        """Deliver everything that arrives before a time (None: everything), ticking on the way.
+
+        A tick may send products on their way, so what comes next is looked up anew after each.
+        """
         while self._heap and (before_ns is None or self._heap[0][0] < before_ns):
+            if self._next_tick_ns < min(self._heap[0][0], self._last_tick_ns + 1):
+                self._tick()
+                continue
             t_ns, _, _, _, recipient, topic, message, frame = heapq.heappop(self._heap)
-            self.tick_until(t_ns - 1)
             if recipient in self._nodes:
                 self._nodes[recipient].receive(t_ns, topic, message, frame)
+            self._makers.receive(recipient, message, t_ns)
             if recipient == message.originator:
-                self._pass_on(message, t_ns)
+                self._pass_on(self._release.handle(message, t_ns))
 
-    def _pass_on(self, message: Message, t_ns: int) -> None:
-        """What the originator's guard releases."""
-        for t_out_ns, recipient, item in self._release.handle(message, t_ns):
-            if recipient in self._nodes:
+    def _pass_on(self, released: list[Released]) -> None:
+        """What an originator's guard releases."""
+        for t_out_ns, recipient, item in released:
+            if recipient in self._nodes or self._makers.of(recipient):
                 topic = topic_of_release(item.originator, recipient, item.sensor)
                 self.push(t_out_ns, recipient, topic, item, None)
 
-    def tick_until(self, t_ns: int) -> None:
-        """Every tick up to and with `t_ns`; none after the last, however long an arrangement delays."""
-        while self._next_tick_ns <= min(t_ns, self._last_tick_ns):
-            while self._purgings and self._purgings[0].t_ns <= self._next_tick_ns:
-                purging = self._purgings.popleft()
-                if purging.recipient in self._nodes:
-                    self._nodes[purging.recipient].purge(self._next_tick_ns, purging.feeds)
-            for node in self._nodes.values():
-                node.tick(self._next_tick_ns)
-            if self._progress is not None:
-                self._progress(self._next_tick_ns)
-            self._next_tick_ns += S
+    def finish(self) -> None:
+        """Everything that is still to come, and every tick; none after the last, however long a delay is."""
+        self.advance(None)
+        while self._next_tick_ns <= self._last_tick_ns:
+            self._tick()
+            self.advance(None)
+
+    def _tick(self) -> None:
+        """A second has passed for every node; what they make for others goes to their guards."""
+        t_ns = self._next_tick_ns
+        while self._purgings and self._purgings[0].t_ns <= t_ns:
+            purging = self._purgings.popleft()
+            if purging.recipient in self._nodes:
+                self._nodes[purging.recipient].purge(t_ns, purging.feeds)
+        for node in self._nodes.values():
+            node.tick(t_ns)
+        for among, item in self._makers.tick(t_ns):
+            self._pass_on(self._release.handle(item, t_ns, among))
+        if self._progress is not None:
+            self._progress(t_ns)
+        self._next_tick_ns += S
 
 
 class _Node:
@@ -405,6 +426,8 @@ class _Node:
     def receive(self, t_ns: int, topic: str, message: Message, frame: bytes | None) -> None:
         """A message arrives."""
         self._log(topic, t_ns, message, frame)
+        if isinstance(message, Warning):
+            self._result.warnings.append(message)
         self._core.handle(Received(message, t_ns))
 
     def purge(self, t_ns: int, feeds: tuple[str, ...]) -> None:

@@ -117,6 +117,10 @@ def check_live(policy: Policy) -> None:
             raise PolicyError(
                 f"{where}: via = {rule.via!r}: there is no live hub yet; simulate and replay can"
             )
+        if rule.product != "detections":
+            raise PolicyError(
+                f"{where}: product = {rule.product!r}: no live node makes any for others yet"
+            )
         if rule.trigger == "request":
             raise PolicyError(f"{where}: trigger = 'request': nobody can ask a live guard yet")
         if rule.held == "purge":

@@ -19,13 +19,15 @@ import msgspec
 
 from sharing import terms
 from sharing.marking import LONGEST, PATTERN, read
-from sharing.messages import COALITION, NATIONS, RECIPIENTS, Message
+from sharing.messages import COALITION, NATIONS, RECIPIENTS, TRACKS, WARNINGS, Message, Track, Warning
 from sharing.terms import Product, Uniform
 from sharing.typed import SettingsError, parse
 
 __all__ = ["ANY", "Policy", "PolicyError", "Rule", "SettingsError", "Uniform", "base_of"]
 
 ANY: Final = "*"
+FED: Final = ("detections",)
+"""Products whose items are those of one sensor; the others are made of all that a rule names."""
 LONGEST_PUSH_S: Final = terms.DAY_S
 MAX_REMEMBERED: Final = 4096
 """Answers to which rules fit; sensors' names come from peers, so that there could be any number."""
@@ -34,6 +36,11 @@ _WHO: Final = re.compile(rf"({'|'.join(NATIONS)})(/{terms.SENSOR})?")
 _ALWAYS_WRITTEN: Final = (
     "id", "originator", "recipient", "product", "delay_s", "marking", "sensors", "trigger",
 )  # fmt: skip
+
+
+def product_of(item: Message) -> str:
+    """What an item is, in the words of a rule."""
+    return {Track: TRACKS, Warning: WARNINGS}.get(type(item), "detections")
 
 
 class PolicyError(SettingsError):
@@ -47,8 +54,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request) to its release. `marking` replaces that of the item. `via` is the hub through which it goes.
     `every_s`: at most one look in so many seconds. `onward`: to whom the recipient may pass on what it makes
     of the item. `valid`: when the rule is in force (always, where none is given); it ends `notice_s` after
-    `revoked_s`, and `held` says what becomes of what the recipient then holds. `audit` is the name of the
-    rule in the audit log, its id unless given. The other fields are those of `sharing.terms`.
+    `revoked_s`, and `held` says what becomes of what the recipient then holds. `lineage`: whether a track
+    says whose data it holds; who gets one that does not takes it for new. `audit` is the name of the rule in
+    the audit log, its id unless given. The other fields are those of `sharing.terms`.
     """
 
     id: terms.Name
@@ -71,6 +79,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     revoked_s: terms.Time | None = None
     notice_s: terms.Seconds = 0.0
     held: Literal["keep", "purge"] = "keep"
+    lineage: Literal["kept", "dropped"] = "kept"
     audit: terms.Title = ""
 
     def __post_init__(self) -> None:
@@ -90,9 +99,18 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return f"is of what {self.originator} makes"
         if self.recipient not in (ANY, recipient):
             return f"is for {self.recipient}"
-        if ANY not in self.sensors and sensor not in self.sensors:
+        if product in FED and not self.feeds(sensor):
             return f"is of {', '.join(self.sensors)}"
         return f"goes via {self.via}" if self.via in (originator, recipient) else ""
+
+    def feeds(self, sensor: str) -> bool:
+        """Whether a sensor is among those of the rule; a product of such a rule is made of these only."""
+        return ANY in self.sensors or sensor in self.sensors
+
+    def wants(self, threat: str, origin: str) -> bool:
+        """Whether a product of that class of threat and region of launch passes the rule's filters."""
+        asked = ((self.threats, threat), (self.origins, origin))
+        return all(ANY in names or value in names for names, value in asked)
 
     def valid_at(self, t_ns: int | None) -> bool:
         """Whether scenario time `t_ns` lies in a window of the rule; without a time, whether any may."""
@@ -145,6 +163,8 @@ def _contradictions(rule: Rule) -> Iterator[str]:
         if plots and getattr(rule, name) != (ANY,):
             what = "class of threat" if name == "threats" else "launch region"
             yield f"{name} = {list(getattr(rule, name))}: a plot has no {what}; with tracks and warnings only"
+    if rule.lineage == "dropped" and rule.product != "tracks":
+        yield "lineage = 'dropped': only tracks have one"
     if rule.precision is not None and not plots and (rule.precision.sigma_mrad or rule.precision.grid_mrad):
         yield f"precision = in mrad: {rule.product} have no angles; sigma_m and grid_m only"
     if rule.consent != "auto" and isinstance(rule.consent, terms.ByHub) and rule.via is None:
@@ -190,6 +210,8 @@ def _terms(rule: Rule) -> Iterator[str]:
     for name in ("threats", "origins"):
         if getattr(rule, name) != (ANY,):
             yield f"{name} {' '.join(getattr(rule, name))} only"
+    if rule.lineage == "dropped":
+        yield "without saying of whose data"
     if rule.onward:
         yield f"onward to {' '.join(rule.onward)}"
     if rule.valid:
@@ -352,18 +374,20 @@ class Policy:
 
     def explain(self, item: Message, recipient: str) -> str:
         """One line: whether `item` is released to `recipient` when it is available, and what decides it."""
-        who = f"{item.originator}/{item.sensor} to {recipient}"
+        who, product = f"{item.originator}/{item.sensor} to {recipient}", product_of(item)
         if item.originator == recipient:
             return f"{who}: its own item, which needs no release"
         if name := self.withholds(item.originator, item.sensor):
             return f"{who}: not released: {self.name} withholds {name}"
-        rule = self.decide(item.originator, item.sensor, recipient, item.t_available_ns)
+        rule = self.decide(item.originator, item.sensor, recipient, item.t_available_ns, product)
+        if rule is not None and isinstance(item, Track) and not rule.wants(item.threat, item.origin):
+            return f"{who}: not released: rule {rule.id!r} of {self.name} wants another class or origin"
         if rule is not None:
             return f"{who}: released by rule {rule.id!r} of {self.name}, {rule.terms}, marked {rule.marking}"
-        rule = self.first(item.originator, item.sensor, recipient, item.t_available_ns)
+        rule = self.first(item.originator, item.sensor, recipient, item.t_available_ns, product)
         if rule is not None and rule.ended(item.t_available_ns):
             return f"{who}: not released: rule {rule.id!r} of {self.name} has ended at {rule.ends_s:g} s"
-        rule = self.decide(item.originator, item.sensor, recipient)
+        rule = self.decide(item.originator, item.sensor, recipient, None, product)
         if rule is not None:
             at = f"{item.t_available_ns / 1e9:g} s"
             return f"{who}: not released: rule {rule.id!r} of {self.name} is not valid at {at}"

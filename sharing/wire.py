@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sharing.messages import (
+    NATIONS,
     PROTOCOL_VERSION,
     RECIPIENTS,
     Backfill,
@@ -29,6 +30,7 @@ from sharing.messages import (
     Picture,
     Scan,
     Site,
+    Track,
     Truth,
     Warning,
 )
@@ -263,7 +265,7 @@ def _check_envelope(kind: type[Message], fields: dict[str, Any]) -> None:
         raise WireError("field", f"originator {fields['originator']!r}, allowed {', '.join(RECIPIENTS)}")
     if "SIMULATED" not in fields["marking"]:
         raise WireError("field", f"marking {fields['marking']!r} does not carry SIMULATED")
-    if kind in ITEMS:
+    if kind in ITEMS or kind is Track:
         if len(fields["item_id"]) != ITEM_ID_BYTES:
             raise WireError("field", f"item_id has {len(fields['item_id'])} bytes, not {ITEM_ID_BYTES}")
         if fields["t_available_ns"] < fields["t_sent_ns"]:
@@ -386,6 +388,17 @@ def _check_picture(fields: dict[str, Any]) -> None:
             raise WireError("column", f"{name} {fields[name][-1]} of {n} tracks")
 
 
+def _check_track(fields: dict[str, Any]) -> None:
+    if len(fields["track_id"]) != 1:
+        raise WireError("column", f"{len(fields['track_id'])} tracks, expected one")
+    for name in ("launch_row", "impact_row"):
+        if len(fields[name]) and fields[name][-1] != 0:
+            raise WireError("column", f"{name} {fields[name][-1]} of one track")
+    named = fields["lineage"].split()
+    if any(nation not in NATIONS for nation in named):
+        raise WireError("field", f"lineage {fields['lineage']!r}, allowed {', '.join(NATIONS)}")
+
+
 def _check_judgements(fields: dict[str, Any]) -> None:
     _check_choice("of_originator")(fields)
     if len(fields["of_item"]) != ITEM_ID_BYTES:
@@ -404,6 +417,7 @@ def _check_truth(fields: dict[str, Any]) -> None:
 _CHECKS: Final[dict[type[Message], Callable[[dict[str, Any]], None]]] = {
     Site: _check_site,
     Scan: _check_sector,
+    Track: _check_track,
     Picture: _check_picture,
     Warning: _check_warning,
     Judgements: _check_judgements,
