@@ -193,11 +193,12 @@ class Guard:
         while not stop.is_set() and not self._ended(clock):
             due = min(TEND_S, clock.wall_s_until(self._held[0][0])) if self._held else TEND_S
             await self._hub.wait(due)
-            self._listen(clock.now_ns())
-            self._keep_rights(clock.now_ns())
+            now_ns = clock.now_ns()  # one for both, so that no heartbeat is of a time whose rights nobody saw
+            self._listen(now_ns)
+            self._keep_rights(now_ns)
             self._take()
             self._let_out(clock.now_ns())
-            self._tend(clock.now_ns())
+            self._tend(now_ns)
         self._say("ended", clock.now_ns())
 
     def close(self) -> None:

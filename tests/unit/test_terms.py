@@ -8,6 +8,7 @@ import pytest
 from configs import available, resolve
 from sharing.coarsening import coarsened
 from sharing.draws import at_quantile, uniforms
+from sharing.guard import check_live
 from sharing.marking import marked, read
 from sharing.matrix import diff, matrix
 from sharing.messages import Detections, Heartbeat, Message, S, Scan, floats, ints
@@ -153,9 +154,11 @@ def test_what_no_product_has_yet_is_refused(more: tuple[str, ...], said: str) ->
         Release(Policy.parse(text, "p.toml"))
 
 
-def test_purge_is_refused_while_nodes_keep_what_they_hold() -> None:
-    with pytest.raises(PolicyError, match="held = 'purge': cannot be run yet"):
-        Release(policy("revoked_s = 1.0", 'held = "purge"'))
+def test_purge_is_refused_live_while_no_guard_can_tell_a_node_to_forget() -> None:
+    purging = policy("revoked_s = 1.0", 'held = "purge"')
+    Release(purging)
+    with pytest.raises(PolicyError, match="held = 'purge': no guard can tell"):
+        check_live(purging)
 
 
 def test_onward_release_needs_every_originators_consent() -> None:
