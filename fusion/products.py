@@ -113,10 +113,8 @@ def check_unchanging(policies: Sequence[Policy]) -> None:
     for policy in policies if len(policies) > 1 else ():
         for rule in policy.rules:
             if rule.product in (TRACKS, WARNINGS):
-                raise PolicyError(
-                    f"{policy.name}: rule {rule.id!r}: product = {rule.product!r}: cannot be run yet where the "
-                    "arrangement changes in mid-event"
-                )
+                where = f"{policy.name}: rule {rule.id!r}: product = {rule.product!r}"
+                raise PolicyError(f"{where}: cannot be run yet where the arrangement changes in mid-event")
 
 
 def _labels(policy: Policy, nation: str) -> list[tuple[str, tuple[str, ...]]]:
