@@ -8,7 +8,8 @@ from pathlib import Path
 from fusion.core.filters import FilterFactory, compiled
 from fusion.core.regions import Region
 from fusion.scoring import Score, Scorer
-from fusion.session import Entry, Regions, Result, Session, SessionError, Sink, readable, run
+from fusion.session import Changes, Entry, Regions, Result, Session, Sink, readable, run
+from fusion.stated import SessionError
 from sharing.messages import COALITION, NATIONS, RECIPIENTS, Picture, topic_of_picture
 from sharing.policy import Policy
 from sharing.recording import Recorder, Recording
@@ -38,19 +39,24 @@ def run_arm(
     policy: Policy,
     nations: Sequence[str] = RECIPIENTS,
     *,
+    changes: Changes | None = None,
     regions: Regions,
     filters: FilterFactory = compiled,
     record: Path | None = None,
     progress: Callable[[int], None] | None = None,
     judged: Judged | None = None,
 ) -> Arm:
-    """Run `session` under `policy` and score it; `record` is the recording to write, complete or not at all.
+    """Run `session` under `policy` and its `changes` (as `fusion.session.run` does), and score it.
+
+    `record` is the recording to write, complete or not at all.
 
     Raises RecordingError when that cannot be written, and whatever the session's own recording raises.
     """
+    if changes is None:
+        changes = session.changes if policy == session.policy else ()
     scorers = scorers_of(session, nations, regions) if scored(session) else {}
     with ExitStack() as stack:
-        write = stack.enter_context(recorder(record, session, policy)) if record else None
+        write = stack.enter_context(recorder(record, session, policy, changes)) if record else None
 
         def sink(entry: Entry) -> None:
             if write is not None:
@@ -59,8 +65,8 @@ def run_arm(
                 scorers[entry.nation].take(entry)
 
         results = run(
-            session, policy, nations=nations, regions=regions, filters=filters, sink=sink, keep=False,
-            progress=progress, judged=judged,
+            session, policy, nations=nations, changes=changes, regions=regions, filters=filters, sink=sink,
+            keep=False, progress=progress, judged=judged,
         )  # fmt: skip
     return Arm(policy, results, {n: scorer.score() for n, scorer in scorers.items()})
 
@@ -80,13 +86,15 @@ def scorers_of(session: Session, nations: Sequence[str], regions: Regions) -> di
 
 
 @contextmanager
-def recorder(path: Path, session: Session, policy: Policy) -> Iterator[Sink]:
+def recorder(path: Path, session: Session, policy: Policy, changes: Changes) -> Iterator[Sink]:
     """A sink that writes a whole session to `path`; after an error nothing of it stays."""
-    metadata = {**session.metadata, "policy": policy.name, "horizon_s": str(session.horizon_s(policy))}
+    horizon_s = str(session.horizon_s(policy, changes))
+    metadata = {**session.metadata, "policy": policy.name, "horizon_s": horizon_s}
     target = Recorder(path, metadata)
     try:
         with target:
-            target.write("policy", policy.text.encode(), session.t_start_ns)
+            for t_ns, arrangement in ((session.t_start_ns, policy), *changes):
+                target.write("policy", arrangement.text.encode(), t_ns)
             for truth in session.truth:
                 target.write("truth", encode("truth", truth), session.t_start_ns)
             yield lambda entry: target.write(entry.topic, entry.bytes(), entry.t_ns)

@@ -339,13 +339,17 @@ def run(peers: bool = False) -> dict[str, Any]:
     """All rows; `peers` adds the others' times. See `sharedsky bench --json`."""
     from fusion.crowd import rows as crowd_rows  # which flies the batch above
 
-    machine = {"cpu": cpu_name(), "cores": os.cpu_count(), "isa": isa(), "python": platform.python_version()}
-    machine["numpy"] = np.__version__
     with one_blas_thread(), hand_c() if peers else contextlib.nullcontext() as compiled_c:
         rows = [ekf_row(n, peers, compiled_c) for n in (1, 100, 1000)]
         rows += [imm_row(n, peers) for n in (1, 100, 1000)]
         rows += [one for n in (1, 8, 100) for one in bank_rows(n)] + crowd_rows()
-    return {"machine": machine, "rows": rows}
+    return {"machine": machine(), "rows": rows}
+
+
+def machine() -> dict[str, Any]:
+    """What the times are of."""
+    python, numpy = platform.python_version(), np.__version__
+    return {"cpu": cpu_name(), "cores": os.cpu_count(), "isa": isa(), "python": python, "numpy": numpy}
 
 
 def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
@@ -368,8 +372,8 @@ def cpu_name() -> str:
 
 def table(result: dict[str, Any]) -> Table:
     """The result for a terminal."""
-    machine, names = result["machine"], sorted({name for one in result["rows"] for name in one["peers"]})
-    title = f"µs CPU per track (mtt_scan: per scan) · {machine['cpu']}, {machine['isa']}"
+    names = sorted({name for one in result["rows"] for name in one["peers"]})
+    title = f"µs CPU per track (mtt_scan: per scan) · {result['machine']['cpu']}, {result['machine']['isa']}"
     out = Table(title=title, title_justify="left")
     for heading in ("work", "n", "ours", *names, "limit"):
         out.add_column(heading, justify="left" if heading == "work" else "right", no_wrap=heading == "work")

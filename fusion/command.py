@@ -93,7 +93,7 @@ def invoke(command: click.Command, arguments: Sequence[str], name: str) -> int:
 def _is_operators(error: ValueError) -> bool:
     """Whether a mistake is the operator's; any other is ours, and shows its traceback."""
     from configs import UnknownName
-    from fusion.session import SessionError
+    from fusion.stated import SessionError
     from sharing.recording import RecordingError
     from sharing.settings import SettingsError
     from sharing.wire import WireError

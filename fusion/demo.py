@@ -34,10 +34,11 @@ from fusion.exercise import Exercise, ExerciseError, Plan, planned
 from fusion.node.latency import Latency
 from fusion.regions import load_regions
 from fusion.scoring import cost
-from fusion.session import Regions, Session
+from fusion.session import Changes, Regions, Session
 from fusion.tables import arm_table, number, plain_table, show
 from fusion.verify import verify
 from sensors.scenario import load_scenario
+from sharing.changes import load_changes
 from sharing.clock import monotonic_ns
 from sharing.daemon import end_with
 from sharing.messages import COALITION, NATIONS, RECIPIENTS, Picture, S
@@ -68,12 +69,20 @@ COST_COLUMNS = {
 
 
 def run(
-    scenario: str, policy: str, against: str, speed: float, seed: int | None, out: Path, quiet: bool = False
+    scenario: str,
+    policy: str,
+    against: str,
+    speed: float,
+    seed: int | None,
+    out: Path,
+    quiet: bool = False,
+    changes: Changes = (),
 ) -> Summary:
     """Exercise `scenario` under `policy` and compare with `against`: session.mcap and summary.json in `out`.
 
-    `seed` is the scenario's own unless given; the cost table is printed unless `quiet`. Raises
-    SettingsError for whatever cannot be used, ExerciseError when a process fails or the live pictures are
+    The policy `changes` in mid-event, that of `against` does not. `seed` is the scenario's own unless
+    given; the cost table is printed unless `quiet`. Raises SettingsError for whatever cannot be used,
+    ExerciseError when a process fails or the live pictures are
     not those of their replay.
     """
     if not SLOWEST <= speed <= FASTEST:
@@ -85,13 +94,14 @@ def run(
     regions = tuple(resolve("regions", name) for name in flown.regions)
     draw = flown.seed_default if seed is None else seed
     about = {"code_version": _version(), "backend": "compiled", "machine": platform.machine()}
-    plan = planned(flown, path, arrangement, draw, speed, regions, about)
+    plan = planned(flown, path, arrangement, draw, speed, regions, about, changes)
     with _signals_raise(), claimed(out):
         session = out / SESSION
         with tempfile.TemporaryDirectory(prefix="sharedsky-") as folder:
             with Exercise(plan, Path(folder)) as exercise:
                 statuses, wall_s = _watch(exercise, Console(stderr=True))
-            merge(exercise.recordings(), session, plan.metadata, _exercise_only(plan))
+                changes = load_changes(exercise.changes)
+            merge(exercise.recordings(), session, plan.metadata, _exercise_only(plan, changes))
             _keep_audits(exercise.audits(), out)
         judged = _judge(session, arrangement.name, other.text)
         summary = _summary(plan, other.name, wall_s, statuses, judged)
@@ -228,10 +238,11 @@ def _signals_raise() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _exercise_only(plan: Plan) -> Iterator[tuple[str, bytes, int]]:
-    """What the merged session holds beside the nodes' recordings: the arrangement and the truth."""
+def _exercise_only(plan: Plan, changes: Changes) -> Iterator[tuple[str, bytes, int]]:
+    """What the merged session holds beside the nodes' recordings: arrangement, its changes, truth."""
     t_ns = plan.scenario.t_start_ns
-    yield "policy", plan.policy.text.encode(), t_ns
+    for from_ns, policy in ((t_ns, plan.policy), *changes):
+        yield "policy", policy.text.encode(), from_ns
     for truth in plan.scenario.truth:
         yield "truth", encode("truth", truth), t_ns
 

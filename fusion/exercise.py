@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,9 +25,11 @@ import msgspec
 
 from fusion.node.config import NodeConfig, Partner, Publish
 from fusion.regions import load_regions
-from fusion.session import describe, feed_lag_of, horizon_of
+from fusion.session import Changes
+from fusion.stated import describe, feed_lag_of, horizon_of
 from sensors.emulator import EmulatorConfig, Link
 from sensors.scenario import Scenario
+from sharing.changes import add_change
 from sharing.clock import ClockConfig, write_start
 from sharing.daemon import PARENT
 from sharing.feeds import Own
@@ -62,11 +64,22 @@ class Plan:
     speed: float
     region_paths: tuple[Path, ...]
     metadata: Mapping[str, str]
+    changes: Changes = ()
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """The first policy and those that it is known to change to."""
+        return self.policy, *(policy for _, policy in self.changes)
+
+    def entitled(self, nation: str) -> tuple[str, ...]:
+        """The recipients that any of the policies ever gives anything of `nation`."""
+        given = {name for policy in self.policies for name in entitled(policy, nation)}
+        return tuple(name for name in RECIPIENTS if name in given)
 
     @property
     def horizon_s(self) -> int:
         """Seconds by which the settled pictures follow."""
-        return horizon_of(self.policy, feed_lag_of(self.scenario))
+        return max(horizon_of(policy, feed_lag_of(self.scenario)) for policy in self.policies)
 
     @property
     def until_s(self) -> float:
@@ -82,14 +95,17 @@ def planned(
     speed: float,
     regions: tuple[Path, ...],
     more: Mapping[str, str],
+    changes: Changes = (),
 ) -> Plan:
     """The plan of an exercise; `more` is added to what the recordings say of themselves.
 
     Raises PolicyError for an arrangement that no live guard can run yet.
     """
-    check_live(policy)
     about = {**describe(scenario, seed, policy), **more, "speed": f"{speed:g}"}
-    return Plan(scenario, path.resolve(), policy, seed, speed, regions, about)
+    plan = Plan(scenario, path.resolve(), policy, seed, speed, regions, about, changes)
+    for each in plan.policies:
+        check_live(each)
+    return replace(plan, metadata={**about, "horizon_s": str(plan.horizon_s)})
 
 
 @dataclass
@@ -120,6 +136,11 @@ class Exercise:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    @property
+    def changes(self) -> Path:
+        """The file of the policy's changes, which all guards read: `sharedsky policy apply` writes it."""
+        return self.folder / "changes.toml"
 
     def start(self) -> None:
         """Start every process, wait until all are ready, and let the clock run. Raises ExerciseError."""
@@ -173,6 +194,8 @@ class Exercise:
         self._ports = dict(zip(names, free_endpoints(len(names)), strict=True))
         self._policy = self.folder / "policy.toml"
         self._policy.write_text(self.plan.policy.text, encoding="utf-8")
+        for t_ns, policy in self.plan.changes:
+            add_change(self.changes, policy, t_ns / S)
         for nation in NATIONS:
             self._write(f"{nation}.emulator", self._emulator(nation))
             self._write(f"{nation}.guard", self._guard(nation))
@@ -182,7 +205,7 @@ class Exercise:
     def _endpoint_names(self) -> Iterator[str]:
         for nation in NATIONS:
             yield from (f"{nation}.node in", f"{nation}.guard in", f"{nation}.emulator backfill")
-            for other in entitled(self.plan.policy, nation):
+            for other in self.plan.entitled(nation):
                 yield from (f"{nation}>{other}", f"{nation}>{other} backfill")
         for nation in RECIPIENTS:
             yield from (f"{nation} pictures", f"{nation} snapshots")
@@ -216,10 +239,11 @@ class Exercise:
                     self._ports[f"{nation}>{other}"],
                     self._ports[f"{nation}>{other} backfill"],
                 )
-                for other in entitled(self.plan.policy, nation)
+                for other in self.plan.entitled(nation)
             ),
             seed=self.plan.seed,
             audit=str(self.folder / f"{nation}.audit"),
+            changes=str(self.changes),
             status=str(self.folder / f"{nation}.guard.json"),
         )
 
@@ -237,7 +261,7 @@ class Exercise:
             partners=tuple(
                 Partner(o, f"{o}.guard", ports[f"{o}>{nation}"], ports[f"{o}>{nation} backfill"])
                 for o in NATIONS
-                if nation in entitled(self.plan.policy, o)
+                if nation in self.plan.entitled(o)
             ),
             publish=Publish(ports[f"{nation} pictures"], ports[f"{nation} snapshots"], (f"{nation}.view",)),
             regions=tuple(str(path) for path in self.plan.region_paths if _concerns(path, nation)),

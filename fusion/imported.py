@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from fusion.session import Item, Session, horizon_of
+from fusion.session import Item, Session
+from fusion.stated import horizon_of
 from sensors.readers.recorded import Given, RecordedFeed
 from sharing.messages import Detections, Polar, topic_of_feed
 from sharing.policy import Policy

@@ -161,7 +161,8 @@ class Scorer:
             elif message.t_valid_ns <= self._t_end_ns:
                 self._shown.append(self._keep(message))
         elif isinstance(message, Warning):
-            if message.t_available_ns <= self._t_end_ns:
+            # A partner warns of all regions; those of others are their business.
+            if message.t_available_ns <= self._t_end_ns and message.region in self._regions:
                 self._warnings.append(message)
         elif isinstance(message, Site):
             self._sites[message.originator, message.sensor] = message

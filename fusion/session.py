@@ -13,20 +13,22 @@ Rules:
 
 import hashlib
 import heapq
-import math
-import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from fusion.core.engine import LATE, Core, CoreConfig
-from fusion.core.events import Effect, Received, Renamed, Tick
+from fusion.core.events import Effect, Purge, Received, Renamed, Tick
 from fusion.core.filters import FilterFactory, compiled
 from fusion.core.regions import Region
 from fusion.core.tracker import TrackerRules
+from fusion.products import Makers, check_unchanging
+from fusion.stated import FEED_LAG_S, RULES, SessionError, check, describe, horizon_of, sensors_of, whole
 from sensors.scenario import Scenario, feed
 from sharing.messages import (
+    COALITION,
     RECIPIENTS,
     Bias,
     Message,
@@ -40,23 +42,16 @@ from sharing.messages import (
     topic_of_release,
 )
 from sharing.policy import Policy
+from sharing.purging import Purging, purgings
 from sharing.recording import Recorded, Recording
-from sharing.release import Judged, Release
-from sharing.wire import MAX_ROWS, decode, encode
+from sharing.release import Judged, Release, Released
+from sharing.wire import decode, encode
 
-RULES = ("models", "association", "proof", "registration")  # metadata of trackers
-HORIZON_S = 30  # seconds by which the settled picture follows, at least
-FEED_LAG_S = 11.0  # of recordings that do not state theirs: the longest scan there was, and its transport
 MAX_TRACKS = 2048  # the same of trackers
-LONGEST_HORIZON_S = 100_000  # a day, the longest delay of an arrangement, and what lies around it
-MOST = {"max_tracks": MAX_ROWS, "horizon_s": LONGEST_HORIZON_S, "judgements_per_s": MAX_ROWS}
 REORDER_S = 120  # within these a recorded feed is put back into its order (the backfill ring holds 60)
 
+Changes = Sequence[tuple[int, Policy]]  # arrangements, each in force from its scenario time (ns) on
 Regions = Mapping[str, tuple[Region, ...]]  # that each recipient warns of
-
-
-class SessionError(ValueError):
-    """A recording that is no session, said in one line."""
 
 
 class Item(NamedTuple):
@@ -113,6 +108,7 @@ class Session:
     metadata: Mapping[str, str] = field(default_factory=dict)
     truncated: bool = False
     sensors: tuple[str, ...] = ()  # whose feeds there are, sorted: ``NATION/sensor``
+    changes: Changes = ()  # of the policy, in mid-event
 
     @staticmethod
     def generate(scenario: Scenario, seed: int, policy: Policy) -> "Session":
@@ -138,16 +134,17 @@ class Session:
         with Recording.open(path) as recording:
             metadata = dict(recording.metadata)
             try:
-                policy, truth, last_ns, sensors = _scan(recording)
-                seed, t_start_ns, t_end_ns = (_whole(metadata, k) for k in ("seed", "t_start_ns", "t_end_ns"))
-                _check(metadata)
+                policies, truth, last_ns, sensors = _scan(recording)
+                seed, t_start_ns, t_end_ns = (whole(metadata, k) for k in ("seed", "t_start_ns", "t_end_ns"))
+                check(metadata)
             except SessionError as error:
                 raise SessionError(f"{path}: {error}: it is not a session") from None
             truncated = recording.truncated
         return Session(
             name=metadata["scenario"],
             seed=seed,
-            policy=Policy.parse(policy, metadata.get("policy", "recorded")),
+            policy=Policy.parse(policies[0][1], metadata.get("policy", "recorded")),
+            changes=tuple((t_ns, Policy.parse(text, "recorded change")) for t_ns, text in policies[1:]),
             truth=truth,
             t_start_ns=t_start_ns,
             t_end_ns=last_ns if truncated else t_end_ns,
@@ -162,9 +159,10 @@ class Session:
         """Length in scenario seconds."""
         return (self.t_end_ns - self.t_start_ns) / S
 
-    def horizon_s(self, policy: Policy) -> int:
-        """Seconds by which the settled picture follows when this session runs under `policy`."""
-        return horizon_of(policy, float(self.metadata.get("feed_lag_s", FEED_LAG_S)))
+    def horizon_s(self, policy: Policy, changes: Changes = ()) -> int:
+        """Seconds by which the settled picture follows when this session runs under these arrangements."""
+        lag_s = float(self.metadata.get("feed_lag_s", FEED_LAG_S))
+        return max(horizon_of(each, lag_s) for each in (policy, *(changed for _, changed in changes)))
 
     def feed(self) -> Iterator[tuple[str, Message]]:
         """Topic and message of every raw feed, ordered by (t_sent, originator, sensor, sequence)."""
@@ -195,93 +193,29 @@ class Session:
         return replace(self, items=items), digest
 
 
-def sensors_of(scenario: Scenario) -> tuple[str, ...]:
-    """The scenario's sensors as ``NATION/sensor``, sorted."""
-    return tuple(sorted(f"{radar.nation}/{radar.id}" for radar in scenario.sensors))
+Policies = list[tuple[int, str]]  # texts of arrangements, each from when
 
 
-def feed_lag_of(scenario: Scenario) -> float:
-    """Seconds from a scan's first beam to its arrival at the nation's own guard, at most."""
-    return max((sensor.lag_s for sensor in scenario.sensors), default=0.0)
-
-
-def horizon_of(policy: Policy, feed_lag_s: float) -> int:
-    """Seconds by which the settled picture follows: what was seen then has come, by the slowest push.
-
-    A second is added, since pictures are settled at whole seconds and sensors' clocks are not exact.
-    """
-    return max(HORIZON_S, math.ceil(policy.longest_delay_s + feed_lag_s + 1))
-
-
-def describe(scenario: Scenario, seed: int, policy: Policy) -> dict[str, str]:
-    """What a recording of `scenario` must say of itself, so that `Session.load` understands it."""
-    return {
-        "scenario": scenario.name,
-        "title": scenario.title,
-        "seed": str(seed),
-        "t_start_ns": str(scenario.t_start_ns),
-        "t_end_ns": str(scenario.t_end_ns),
-        "regions": " ".join(scenario.regions),
-        **{name: getattr(scenario, name) for name in ("models", "association", "proof")},
-        "max_tracks": str(scenario.max_tracks),
-        "objects": str(len(scenario.truth)),
-        "policy": policy.name,
-        "feed_lag_s": str(feed_lag_of(scenario)),
-        "horizon_s": str(horizon_of(policy, feed_lag_of(scenario))),
-        "marking": "SIMULATED, NOTIONAL",
-    }
-
-
-def _whole(metadata: Mapping[str, str], key: str) -> int:
-    """A whole number of 64 bits in the metadata. Raises SessionError."""
-    text = metadata.get(key)
-    if text is None:
-        raise SessionError(f"metadata {key!r} is missing")
-    if not re.fullmatch("-?[0-9]{1,18}", text):
-        raise SessionError(f"metadata {key} = {text!r} is no whole number")
-    return int(text)
-
-
-def _check(metadata: Mapping[str, str]) -> None:
-    """Raise SessionError for a nameless scenario, and for a lag, a horizon or trackers that cannot be."""
-    if "scenario" not in metadata:
-        raise SessionError("metadata 'scenario' is missing")
-    try:
-        TrackerRules.of(**{name: metadata[name] for name in RULES if name in metadata})
-    except ValueError as error:
-        raise SessionError(f"metadata {error}") from None
-    if metadata.get("late", LATE[0]) not in LATE:
-        raise SessionError(f"metadata late = {metadata['late']!r}: one of {', '.join(LATE)}")
-    for key, most in MOST.items():
-        if key in metadata and not 0 < _whole(metadata, key) <= most:
-            raise SessionError(f"metadata {key} = {metadata[key]}: a whole number from 1 to {most}")
-    text = metadata.get("feed_lag_s", "0")
-    try:
-        right = 0 <= float(text) <= LONGEST_HORIZON_S
-    except ValueError:
-        right = False
-    if not right:
-        raise SessionError(f"metadata feed_lag_s = {text!r}: seconds from 0 to {LONGEST_HORIZON_S}")
-
-
-def _scan(recording: Recording) -> tuple[str, tuple[Truth, ...], int, tuple[str, ...]]:
-    """Policy text, truth, last time and sensors with a feed of a recording. Raises SessionError."""
-    policy, truth, last_ns = None, [], 0
+def _scan(recording: Recording) -> tuple[Policies, tuple[Truth, ...], int, tuple[str, ...]]:
+    """Policies, truth, last time and sensors with a feed of a recording. Raises SessionError."""
+    policies: Policies = []
+    truth, last_ns = [], 0
     sensors = set()
     for record in recording.messages(lambda topic: topic.startswith(("policy", "truth", "feed/", "tick/"))):
-        last_ns = max(last_ns, record.t_ns)
         if record.topic == "policy":
-            policy = record.data.decode("utf-8", "replace")
-        elif record.topic == "truth":
+            policies.append((record.t_ns, record.data.decode("utf-8", "replace")))
+            continue
+        last_ns = max(last_ns, record.t_ns)
+        if record.topic == "truth":
             message = readable(record)
             if not isinstance(message, Truth):
                 raise SessionError("a message on 'truth' is none")
             truth.append(message)
         elif record.topic.startswith("feed/"):
             sensors.add(record.topic.removeprefix("feed/"))
-    if policy is None:
+    if not policies:
         raise SessionError("no policy in this recording")
-    return policy, tuple(truth), last_ns, tuple(sorted(sensors))
+    return policies, tuple(truth), last_ns, tuple(sorted(sensors))
 
 
 def _recorded_items(path: Path | str) -> Iterator[tuple[int, Item]]:
@@ -339,12 +273,14 @@ class Result:
     counters: Mapping[str, int] = field(default_factory=dict)
     picture_sha256: str = ""
 
+
 def run(
     session: Session,
     policy: Policy | None = None,
     withhold: Sequence[str] = (),
     nations: Sequence[str] = RECIPIENTS,
     *,
+    changes: Changes | None = None,
     regions: Regions | None = None,
     filters: FilterFactory = compiled,
     sink: Sink | None = None,
@@ -354,24 +290,32 @@ def run(
 ) -> dict[str, Result]:
     """Run a session under an arrangement and say what each nation knew.
 
-    `policy` is the session's own unless given; `withhold` names feeds that nobody else gets (``KOR``,
-    ``KOR/greenpine-c``). `sink` sees every line of the nations' logs in order; `progress` is called with each
+    `policy` and its `changes` in mid-event are the session's own unless given; another policy has no
+    changes unless given. `withhold` names feeds that nobody else gets (``KOR``, ``KOR/greenpine-c``).
+    `sink` sees every line of the nations' logs in order; `progress` is called with each
     tick's time, `judged` with every decision on an item. Raises PolicyError for an unknown name to withhold.
     """
-    arrangement = policy or session.policy
-    if withhold:
-        arrangement = arrangement.withhold(tuple(withhold))
-    horizon_s = session.horizon_s(arrangement)
+    if changes is None:
+        changes = session.changes if policy in (None, session.policy) else ()
+    without = tuple(withhold)
+    arrangement = (policy or session.policy).withhold(without)
+    changes = [(t_ns, changed.withhold(without)) for t_ns, changed in changes]
+    horizon_s = session.horizon_s(arrangement, changes)
     names = [n for n in RECIPIENTS if n in nations]
     configs = (core_config(n, regions, horizon_s, session.metadata) for n in names)
     nodes = {config.nation: _Node(config, filters, sink, keep) for config in configs}
     last_tick_ns = session.t_end_ns + horizon_s * S
-    loop = _Loop(session, nodes, Release(arrangement, session.seed, judged=judged), last_tick_ns, progress)
+    check_unchanging([arrangement, *(changed for _, changed in changes)])
+    everywhere = tuple(region for n in RECIPIENTS for region in (regions or {}).get(n, ()))
+    config = core_config(COALITION, {COALITION: everywhere}, horizon_s, session.metadata)
+    makers = Makers(arrangement, config, filters, session.seed)
+    release = Release(arrangement, session.seed, changes=changes, judged=judged)
+    loop = _Loop(session, nodes, makers, release, last_tick_ns, progress)
+    loop.forget(purgings([(None, arrangement), *changes], session.sensors))
     for item in session.items():
         loop.advance(item.message.t_sent_ns)
         loop.push(item.message.t_available_ns, item.message.originator, *item)
-    loop.advance(None)
-    loop.tick_until(last_tick_ns)
+    loop.finish()
     return {n: node.finish() for n, node in nodes.items()}
 
 
@@ -401,14 +345,16 @@ class _Loop:
         self,
         session: Session,
         nodes: Mapping[str, "_Node"],
+        makers: Makers,
         release: Release,
         last_tick_ns: int,
         progress: Callable[[int], None] | None,
     ) -> None:
-        self._nodes = nodes
+        self._nodes, self._makers = nodes, makers
         self._release = release
         self._progress = progress
         self._last_tick_ns = last_tick_ns
+        self._purgings: deque[Purging] = deque()
         self._next_tick_ns, self._pushed = -(-session.t_start_ns // S) * S, 0
         self._heap: list[tuple[int, str, bytes, int, str, str, Message, bytes | None]] = []
 
@@ -418,31 +364,54 @@ class _Loop:
         entry = (t_ns, message.originator, message.item_id, self._pushed, recipient, topic, message, frame)
         heapq.heappush(self._heap, entry)
 
+    def forget(self, purgings: Sequence[Purging]) -> None:
+        """What nodes have to forget, in order of time, at the first tick from then on."""
+        self._purgings = deque(purgings)
+
     def advance(self, before_ns: int | None) -> None:
-        """Deliver everything that arrives before a time (None: everything), ticking on the way."""
+        """Deliver everything that arrives before a time (None: everything), ticking on the way.
+
+        A tick may send products on their way, so what comes next is looked up anew after each.
+        """
         while self._heap and (before_ns is None or self._heap[0][0] < before_ns):
+            if self._next_tick_ns < min(self._heap[0][0], self._last_tick_ns + 1):
+                self._tick()
+                continue
             t_ns, _, _, _, recipient, topic, message, frame = heapq.heappop(self._heap)
-            self.tick_until(t_ns - 1)
             if recipient in self._nodes:
                 self._nodes[recipient].receive(t_ns, topic, message, frame)
+            self._makers.receive(recipient, message, t_ns)
             if recipient == message.originator:
-                self._pass_on(message, t_ns)
+                self._pass_on(self._release.handle(message, t_ns))
 
-    def _pass_on(self, message: Message, t_ns: int) -> None:
-        """What the originator's guard releases."""
-        for t_out_ns, recipient, item in self._release.handle(message, t_ns):
-            if recipient in self._nodes:
+    def _pass_on(self, released: list[Released]) -> None:
+        """What an originator's guard releases."""
+        for t_out_ns, recipient, item in released:
+            if recipient in self._nodes or self._makers.of(recipient):
                 topic = topic_of_release(item.originator, recipient, item.sensor)
                 self.push(t_out_ns, recipient, topic, item, None)
 
-    def tick_until(self, t_ns: int) -> None:
-        """Every tick up to and with `t_ns`; none after the last, however long an arrangement delays."""
-        while self._next_tick_ns <= min(t_ns, self._last_tick_ns):
-            for node in self._nodes.values():
-                node.tick(self._next_tick_ns)
-            if self._progress is not None:
-                self._progress(self._next_tick_ns)
-            self._next_tick_ns += S
+    def finish(self) -> None:
+        """Everything that is still to come, and every tick; none after the last, however long a delay is."""
+        self.advance(None)
+        while self._next_tick_ns <= self._last_tick_ns:
+            self._tick()
+            self.advance(None)
+
+    def _tick(self) -> None:
+        """A second has passed for every node; what they make for others goes to their guards."""
+        t_ns = self._next_tick_ns
+        while self._purgings and self._purgings[0].t_ns <= t_ns:
+            purging = self._purgings.popleft()
+            if purging.recipient in self._nodes:
+                self._nodes[purging.recipient].purge(t_ns, purging.feeds)
+        for node in self._nodes.values():
+            node.tick(t_ns)
+        for among, item in self._makers.tick(t_ns):
+            self._pass_on(self._release.handle(item, t_ns, among))
+        if self._progress is not None:
+            self._progress(t_ns)
+        self._next_tick_ns += S
 
 
 class _Node:
@@ -457,7 +426,14 @@ class _Node:
     def receive(self, t_ns: int, topic: str, message: Message, frame: bytes | None) -> None:
         """A message arrives."""
         self._log(topic, t_ns, message, frame)
+        if isinstance(message, Warning):
+            self._result.warnings.append(message)
         self._core.handle(Received(message, t_ns))
+
+    def purge(self, t_ns: int, feeds: tuple[str, ...]) -> None:
+        """Forget some feeds."""
+        self._log(f"purge/{self._result.nation}", t_ns, None, " ".join(feeds).encode())
+        self._core.handle(Purge(feeds))
 
     def tick(self, t_ns: int) -> None:
         """A second has passed."""

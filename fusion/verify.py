@@ -12,9 +12,10 @@ import msgspec
 import numpy as np
 
 from fusion.core.engine import Core
-from fusion.core.events import Received, Tick
+from fusion.core.events import Purge, Received, Tick
 from fusion.core.filters import FilterFactory, compiled
-from fusion.session import HORIZON_S, Regions, core_config, products, readable
+from fusion.session import Regions, core_config, products, readable
+from fusion.stated import HORIZON_S
 from sharing.messages import RECIPIENTS, Judgements, Message, Picture, S
 from sharing.recording import Recorded, Recording
 
@@ -76,7 +77,7 @@ def verify(
 def _whose(topic: str) -> str:
     """The nation whose node recorded this topic; empty for topics of the session itself."""
     kind, *rest = topic.split("/")
-    if kind in ("feed", "tick", "picture", "warning", "bias") and rest:
+    if kind in ("feed", "tick", "purge", "picture", "warning", "bias") and rest:
         return rest[0]
     return rest[1] if kind == "released" and len(rest) > 1 else ""
 
@@ -98,6 +99,8 @@ class _Replayed:
             effects = self._core.handle(Tick(int.from_bytes(record.data, "little", signed=True)))
             made = [m for m in products(self._nation, effects) if not isinstance(m[1], Judgements)]
             self._made.extend((message, frame) for _, message, frame in made)
+        elif kind == "purge":
+            self._core.handle(Purge(tuple(record.data.decode().split())))
         elif kind in ("picture", "warning", "bias"):
             return self._compare(record)
         else:

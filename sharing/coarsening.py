@@ -12,18 +12,27 @@ Rules of this module:
 """
 
 import math
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from msgspec.structs import replace
 
 from sharing.draws import uniforms
-from sharing.messages import MEASUREMENTS, Floats, Message, Site, floats
+from sharing.messages import MEASUREMENTS, Floats, Message, Site, Track, floats, ints
 from sharing.terms import Precision
 
 M = TypeVar("M", bound=Message)
 
 COLUMNS = ("range_m", "azimuth_rad", "elevation_rad")
+VARIANCES = np.array([0, 6, 11])
+"""Where the variances of the position stand in the upper triangle of a track's covariance."""
+ENDS = tuple(
+    f"{end}_{name}"
+    for end in ("launch", "impact")
+    for name in ("lat_deg", "lon_deg", "covariance_m2", "t_sigma_s")
+)
+ENDS_WHOLE = ("launch_row", "launch_t_ns", "impact_row", "impact_t_ns")
+"""Columns of a track's launch and impact, which would tell more than a coarse position."""
 NEAREST_M = 1e-3
 """The wire's shortest range."""
 
@@ -32,6 +41,8 @@ def coarsened(item: M, precision: Precision, seed: int) -> M:
     """`item` as it may be known at `precision`; a scan, which holds no measurement, as it is."""
     if isinstance(item, Site):
         return replace(item, **{f"sigma_{name}": _raised(item, name, precision) for name in COLUMNS})
+    if isinstance(item, Track):
+        return replace(item, **_coarse_track(item, precision, seed))
     if not isinstance(item, MEASUREMENTS):
         return item
     changed = {}
@@ -42,6 +53,19 @@ def coarsened(item: M, precision: Precision, seed: int) -> M:
             changed[f"sigma_{name}"] = floats(sigma_after(sigmas, *_limits(name, precision)))
             changed[name] = floats(_kept(name, value_after(values, sigmas, added, *_limits(name, precision))))
     return replace(item, **changed)
+
+
+def _coarse_track(track: Track, precision: Precision, seed: int) -> dict[str, Any]:
+    """What changes of a track: its position is coarse on each axis of ECEF, its launch and impact go."""
+    added = uniforms(seed, "coarsen/position", track.item_id, 9).reshape(3, 3)
+    state, covariance = np.array(track.state_ecef), np.array(track.covariance)
+    sigmas = np.sqrt(covariance[VARIANCES])
+    limits = precision.sigma_m, precision.grid_m
+    state[:3] = value_after(state[:3], sigmas, added, *limits)
+    after = sigma_after(sigmas, *limits)
+    covariance[VARIANCES] = np.where(after > sigmas, after * after, covariance[VARIANCES])
+    none = {name: floats([]) for name in ENDS} | {name: ints([]) for name in ENDS_WHOLE}
+    return {"state_ecef": floats(state), "covariance": floats(covariance), **none}
 
 
 def sigma_after(sigmas: Floats, floor: float, grid: float) -> Floats:

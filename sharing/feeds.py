@@ -113,6 +113,9 @@ class Outlet:
             if not isinstance(message, Backfill):
                 self.counters["request-type"] += 1
                 continue
+            if topic not in self.published:
+                self.counters["request-unpublished"] += 1
+                continue
             first, last, frames = self._ring.since(topic, message.from_sequence, message.to_sequence)
             closing = encode(topic, replace(message, from_sequence=first, to_sequence=last))
             for frame in (*frames, closing):

@@ -117,8 +117,14 @@ def check_live(policy: Policy) -> None:
             raise PolicyError(
                 f"{where}: via = {rule.via!r}: there is no live hub yet; simulate and replay can"
             )
+        if rule.product != "detections":
+            raise PolicyError(
+                f"{where}: product = {rule.product!r}: no live node makes any for others yet"
+            )
         if rule.trigger == "request":
             raise PolicyError(f"{where}: trigger = 'request': nobody can ask a live guard yet")
+        if rule.held == "purge":
+            raise PolicyError(f"{where}: held = 'purge': no guard can tell a live node to forget yet")
         if isinstance(rule.quota, Reciprocal):
             raise PolicyError(f"{where}: quota.kind = 'reciprocal': a live guard does not see what comes in")
 
@@ -187,11 +193,12 @@ class Guard:
         while not stop.is_set() and not self._ended(clock):
             due = min(TEND_S, clock.wall_s_until(self._held[0][0])) if self._held else TEND_S
             await self._hub.wait(due)
-            self._listen(clock.now_ns())
-            self._keep_rights(clock.now_ns())
+            now_ns = clock.now_ns()  # one for both, so that no heartbeat is of a time whose rights nobody saw
+            self._listen(now_ns)
+            self._keep_rights(now_ns)
             self._take()
             self._let_out(clock.now_ns())
-            self._tend(clock.now_ns())
+            self._tend(now_ns)
         self._say("ended", clock.now_ns())
 
     def close(self) -> None:
@@ -337,8 +344,7 @@ class Guard:
         for name, outlet in self._outlets.items():
             if name not in self._lost_ns:
                 outlet.heartbeat(now_ns)
-        if self._audit is not None:
-            self._audit.flush()
+        self._log_refusals(now_ns)
         self._status.write(
             state,
             t_ns=now_ns,
@@ -346,7 +352,20 @@ class Guard:
             links=dict(self._inlet.gaps.counters),
             refused=dict(self._inlet.refused),
             released={name: dict(outlet.published) for name, outlet in self._outlets.items()},
+            requests={name: dict(outlet.counters) for name, outlet in self._outlets.items()},
             counters={**self._counters, "links-refused": self._release.refused},
             gate=dict(self._hub.gatekeeper.counters),
+            sockets=self._hub.counters(),
             audit=None if self._audit is None else str(self._audit.head),
         )
+
+    def _log_refusals(self, now_ns: int) -> None:
+        """Write down who was not let in: the latest of each second, the gate's counters count all."""
+        refusals = self._hub.gatekeeper.refusals()
+        if self._audit is None:
+            return
+        for r in refusals:
+            self._audit.note(
+                "refusal", t_ns=now_ns, cause=r.cause, label=r.label, address=r.address, name=r.name
+            )
+        self._audit.flush()

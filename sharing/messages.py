@@ -207,6 +207,46 @@ class Picture(Message, frozen=True, kw_only=True, eq=False):
     parent_id: Ints = msgspec.field(default_factory=lambda: ints([]))
 
 
+class Track(Message, frozen=True, kw_only=True, eq=False):
+    """What a nation's node makes of one object for others: columns as in `Picture`, of exactly one row.
+
+    Made at every tick from what may go to its recipients, by a core that has seen nothing else. ``plots``
+    says how many plots the track holds. ``origin`` is the region of its launch, empty where that is not
+    known. ``lineage`` names the nations whose sensors it holds, separated by blanks; empty: it does not say.
+    """
+
+    t_valid_ns: int
+    track_id: Ints
+    status: Ints
+    mode: Ints
+    t_update_ns: Ints
+    plots: int
+    state_ecef: Floats
+    covariance: Floats
+    class_number: Ints
+    class_probability: Floats
+    launch_row: Ints
+    launch_t_ns: Ints
+    launch_lat_deg: Floats
+    launch_lon_deg: Floats
+    launch_covariance_m2: Floats
+    launch_t_sigma_s: Floats
+    impact_row: Ints
+    impact_t_ns: Ints
+    impact_lat_deg: Floats
+    impact_lon_deg: Floats
+    impact_covariance_m2: Floats
+    impact_t_sigma_s: Floats
+    origin: str = ""
+    lineage: str = ""
+
+    @property
+    def threat(self) -> str:
+        """The likeliest class as rules name it, in lower case, ``-`` for a blank; empty for unknown ones."""
+        number = int(self.class_number[0])
+        return CLASSES[number].lower().replace(" ", "-") if number < len(CLASSES) else ""
+
+
 class Bias(Message, frozen=True, kw_only=True, eq=False):
     """What a node knows of one sensor's constant errors, measured less true; of its clock, stamped less true.
 
@@ -306,6 +346,9 @@ Measurement = Detections | Polar | Los
 """What a sensor has measured in one scan, by what it can measure."""
 MEASUREMENTS = (Detections, Polar, Los)
 """The same as a tuple, for `isinstance`."""
+
+TRACKS, WARNINGS = "tracks", "warnings"
+"""What stands for the sensor in a released product's envelope and topic."""
 
 Product = Picture | Warning | Bias | Judgements
 """What a node makes of it all, to be recorded."""

@@ -12,26 +12,35 @@ Rules of this module:
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from sharing import terms
 from sharing.marking import LONGEST, PATTERN, read
-from sharing.messages import COALITION, NATIONS, RECIPIENTS, Message
+from sharing.messages import COALITION, NATIONS, RECIPIENTS, TRACKS, WARNINGS, Message, Track, Warning
 from sharing.terms import Product, Uniform
 from sharing.typed import SettingsError, parse
 
 __all__ = ["ANY", "Policy", "PolicyError", "Rule", "SettingsError", "Uniform", "base_of"]
 
 ANY: Final = "*"
+FED: Final = ("detections",)
+"""Products whose items are those of one sensor; the others are made of all that a rule names."""
 LONGEST_PUSH_S: Final = terms.DAY_S
+MAX_REMEMBERED: Final = 4096
+"""Answers to which rules fit; sensors' names come from peers, so that there could be any number."""
 
 _WHO: Final = re.compile(rf"({'|'.join(NATIONS)})(/{terms.SENSOR})?")
 _ALWAYS_WRITTEN: Final = (
     "id", "originator", "recipient", "product", "delay_s", "marking", "sensors", "trigger",
 )  # fmt: skip
+
+
+def product_of(item: Message) -> str:
+    """What an item is, in the words of a rule."""
+    return {Track: TRACKS, Warning: WARNINGS}.get(type(item), "detections")
 
 
 class PolicyError(SettingsError):
@@ -45,8 +54,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request) to its release. `marking` replaces that of the item. `via` is the hub through which it goes.
     `every_s`: at most one look in so many seconds. `onward`: to whom the recipient may pass on what it makes
     of the item. `valid`: when the rule is in force (always, where none is given); it ends `notice_s` after
-    `revoked_s`, and `held` says what becomes of what the recipient then holds. `audit` is the name of the
-    rule in the audit log, its id unless given. The other fields are those of `sharing.terms`.
+    `revoked_s`, and `held` says what becomes of what the recipient then holds. `lineage`: whether a track
+    says whose data it holds; who gets one that does not takes it for new. `audit` is the name of the rule in
+    the audit log, its id unless given. The other fields are those of `sharing.terms`.
     """
 
     id: terms.Name
@@ -69,6 +79,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     revoked_s: terms.Time | None = None
     notice_s: terms.Seconds = 0.0
     held: Literal["keep", "purge"] = "keep"
+    lineage: Literal["kept", "dropped"] = "kept"
     audit: terms.Title = ""
 
     def __post_init__(self) -> None:
@@ -88,9 +99,18 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return f"is of what {self.originator} makes"
         if self.recipient not in (ANY, recipient):
             return f"is for {self.recipient}"
-        if ANY not in self.sensors and sensor not in self.sensors:
+        if product in FED and not self.feeds(sensor):
             return f"is of {', '.join(self.sensors)}"
         return f"goes via {self.via}" if self.via in (originator, recipient) else ""
+
+    def feeds(self, sensor: str) -> bool:
+        """Whether a sensor is among those of the rule; a product of such a rule is made of these only."""
+        return ANY in self.sensors or sensor in self.sensors
+
+    def wants(self, threat: str, origin: str) -> bool:
+        """Whether a product of that class of threat and region of launch passes the rule's filters."""
+        asked = ((self.threats, threat), (self.origins, origin))
+        return all(ANY in names or value in names for names, value in asked)
 
     def valid_at(self, t_ns: int | None) -> bool:
         """Whether scenario time `t_ns` lies in a window of the rule; without a time, whether any may."""
@@ -143,6 +163,8 @@ def _contradictions(rule: Rule) -> Iterator[str]:
         if plots and getattr(rule, name) != (ANY,):
             what = "class of threat" if name == "threats" else "launch region"
             yield f"{name} = {list(getattr(rule, name))}: a plot has no {what}; with tracks and warnings only"
+    if rule.lineage == "dropped" and rule.product != "tracks":
+        yield "lineage = 'dropped': only tracks have one"
     if rule.precision is not None and not plots and (rule.precision.sigma_mrad or rule.precision.grid_mrad):
         yield f"precision = in mrad: {rule.product} have no angles; sigma_m and grid_m only"
     if rule.consent != "auto" and isinstance(rule.consent, terms.ByHub) and rule.via is None:
@@ -188,6 +210,8 @@ def _terms(rule: Rule) -> Iterator[str]:
     for name in ("threats", "origins"):
         if getattr(rule, name) != (ANY,):
             yield f"{name} {' '.join(getattr(rule, name))} only"
+    if rule.lineage == "dropped":
+        yield "without saying of whose data"
     if rule.onward:
         yield f"onward to {' '.join(rule.onward)}"
     if rule.valid:
@@ -217,6 +241,9 @@ class Policy:
     title: str
     rules: tuple[Rule, ...]
     withheld: tuple[str, ...] = ()
+    _fitting: dict[tuple[str, str, str, str], tuple[Rule, ...]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @classmethod
     def parse(cls, text: str, name: str, base: "Policy | None" = None) -> "Policy":
@@ -263,10 +290,10 @@ class Policy:
         lines.append(f"withhold = {_toml(self.withheld)}")
         for rule in self.rules:
             lines += ["", "[[rule]]"]
-            for field in msgspec.structs.fields(Rule):
-                value = getattr(rule, field.name)
-                if field.name in _ALWAYS_WRITTEN or value != field.default:
-                    lines.append(f"{field.name} = {_toml(msgspec.to_builtins(value))}")
+            for term in msgspec.structs.fields(Rule):
+                value = getattr(rule, term.name)
+                if term.name in _ALWAYS_WRITTEN or value != term.default:
+                    lines.append(f"{term.name} = {_toml(msgspec.to_builtins(value))}")
         return "\n".join(lines) + "\n"
 
     @property
@@ -302,11 +329,26 @@ class Policy:
         product: str = "detections",
     ) -> Rule | None:
         """The rule that decides at `t_ns`, which may have been revoked; what is withheld not looked at."""
-        fitting = (r for r in self.rules if r.fits(originator, sensor, recipient, product))
-        return next((r for r in fitting if r.valid_at(t_ns)), None)
+        for rule in self._that_fit(originator, sensor, recipient, product):
+            if rule.valid_at(t_ns):
+                return rule
+        return None
+
+    def _that_fit(self, originator: str, sensor: str, recipient: str, product: str) -> tuple[Rule, ...]:
+        """The rules that speak of such items, in order; remembered, because every item asks."""
+        key = (originator, sensor, recipient, product)
+        rules = self._fitting.get(key)
+        if rules is None:
+            if len(self._fitting) == MAX_REMEMBERED:
+                self._fitting.clear()
+            rules = tuple(r for r in self.rules if r.fits(originator, sensor, recipient, product))
+            self._fitting[key] = rules
+        return rules
 
     def withholds(self, originator: str, sensor: str) -> str:
         """The name under which a sensor's items are withheld from everybody, or an empty text."""
+        if not self.withheld:
+            return ""
         return next((n for n in (originator, f"{originator}/{sensor}") if n in self.withheld), "")
 
     def recipients(self, originator: str, sensor: str) -> tuple[str, ...]:
@@ -332,18 +374,20 @@ class Policy:
 
     def explain(self, item: Message, recipient: str) -> str:
         """One line: whether `item` is released to `recipient` when it is available, and what decides it."""
-        who = f"{item.originator}/{item.sensor} to {recipient}"
+        who, product = f"{item.originator}/{item.sensor} to {recipient}", product_of(item)
         if item.originator == recipient:
             return f"{who}: its own item, which needs no release"
         if name := self.withholds(item.originator, item.sensor):
             return f"{who}: not released: {self.name} withholds {name}"
-        rule = self.decide(item.originator, item.sensor, recipient, item.t_available_ns)
+        rule = self.decide(item.originator, item.sensor, recipient, item.t_available_ns, product)
+        if rule is not None and isinstance(item, Track) and not rule.wants(item.threat, item.origin):
+            return f"{who}: not released: rule {rule.id!r} of {self.name} wants another class or origin"
         if rule is not None:
             return f"{who}: released by rule {rule.id!r} of {self.name}, {rule.terms}, marked {rule.marking}"
-        rule = self.first(item.originator, item.sensor, recipient, item.t_available_ns)
+        rule = self.first(item.originator, item.sensor, recipient, item.t_available_ns, product)
         if rule is not None and rule.ended(item.t_available_ns):
             return f"{who}: not released: rule {rule.id!r} of {self.name} has ended at {rule.ends_s:g} s"
-        rule = self.decide(item.originator, item.sensor, recipient)
+        rule = self.decide(item.originator, item.sensor, recipient, None, product)
         if rule is not None:
             at = f"{item.t_available_ns / 1e9:g} s"
             return f"{who}: not released: rule {rule.id!r} of {self.name} is not valid at {at}"

@@ -2,8 +2,9 @@
 
 Rules of this module:
 
-- Only what a sensor makes (site, scan, plots of any kind) is released, and only as the policy decides that is
-  in force when the item comes *and* when it leaves. What cannot be run yet is refused before anything runs.
+- Only what a sensor makes (site, scan, plots of any kind), and tracks and warnings made for others, are
+  released, and only as the policy decides that is in force when the item comes *and* when it leaves. What
+  cannot be run yet is refused before anything runs.
 - A link is (originator, sensor, recipient). It numbers its own messages from 0 without gaps and keeps their
   order; nothing on it depends on what was not released (no number, byte or time), nor on any other link,
   but where a reciprocal quota says so.
@@ -26,15 +27,17 @@ from msgspec.structs import replace
 from sharing.coarsening import coarsened
 from sharing.draws import at_quantile, draw
 from sharing.marking import marked
-from sharing.messages import RECIPIENTS, Message, renumbered
-from sharing.policy import Policy, PolicyError, Rule
-from sharing.schema import ITEMS
+from sharing.messages import RECIPIENTS, WARNINGS, Message, Track, renumbered
+from sharing.policy import ANY, Policy, PolicyError, Rule, product_of
+from sharing.schema import RELEASABLE
 from sharing.terms import Counted, Precision, Reciprocal, knots_ns
 
 MAX_LINKS: Final = 4096
 """Sensors of one originator that one recipient may get; those beyond are not released, and counted."""
 MAX_LOOKS: Final = 64
 """Last looks of a link whose decision is remembered, for items of the same look."""
+MAX_TRACKS: Final = 4096
+"""Tracks of a link whose last passage is remembered; the oldest go first, and may then go again."""
 MAX_KEPT: Final = 4096
 """Items that a link keeps for requests; the oldest go first, counted."""
 
@@ -47,7 +50,8 @@ class Decision(NamedTuple):
 
     `outcome`: ``released``, ``kept`` (for a request), or why not: ``withheld``, ``denied`` (no rule),
     ``not-in-force`` (not yet, or no longer), ``lapsed`` (not when it would leave), ``rate``, ``quota``,
-    ``refused`` (no consent), ``full`` (`MAX_LINKS`). `t_out_ns` is None where nothing leaves.
+    ``refused`` (no consent), ``filtered`` (class or origin), ``full`` (`MAX_LINKS`). `t_out_ns` is None where
+    nothing leaves.
     """
 
     outcome: str
@@ -64,12 +68,20 @@ def check_runnable(policy: Policy) -> None:
     """Raises PolicyError for a rule that asks for what no session and no guard can do yet."""
     for rule in policy.rules:
         where = f"{policy.name}: rule {rule.id!r}"
-        if rule.product != "detections":
-            raise PolicyError(
-                f"{where}: product = {rule.product!r}: cannot be run yet: only detections are released"
-            )
-        if rule.held == "purge" and rule.timed:
-            raise PolicyError(f"{where}: held = 'purge': cannot be run yet: nodes keep what they hold")
+        if rule.product == "tracklets":
+            raise PolicyError(f"{where}: product = 'tracklets': cannot be run yet: nodes make none")
+        if unready := _unready(rule):
+            raise PolicyError(f"{where}: {unready[0]}: cannot be run yet with {rule.product}")
+
+
+def _unready(rule: Rule) -> list[str]:
+    """The terms that a rule of tracks or warnings uses and that only plots have as yet."""
+    terms: dict[str, object] = {"trigger": "push", "consent": "auto", "quota": None, "held": "keep"}
+    if rule.product == WARNINGS:
+        terms |= {"threats": (ANY,), "origins": (ANY,), "precision": None, "every_s": 0.0}
+    if rule.product == "detections":
+        return []
+    return [name for name, usual in terms.items() if getattr(rule, name) != usual]
 
 
 @dataclass
@@ -95,6 +107,21 @@ class _Link:
     period: tuple[int, int] = (0, 0)
     """The quota's current period, and looks in it."""
     kept: deque[Message] = field(default_factory=deque)
+    tracks: dict[int, int] = field(default_factory=dict)
+    """When each of the last `MAX_TRACKS` tracks was passed on."""
+
+    def spaced(self, track: Track, t_ns: int, every_s: float) -> bool:
+        """Whether a track may go again at `t_ns`."""
+        last_ns = self.tracks.get(int(track.track_id[0]))
+        return last_ns is None or t_ns - last_ns >= round(every_s * 1e9)
+
+    def passed(self, track: Track, t_ns: int) -> None:
+        """A track goes."""
+        track_id = int(track.track_id[0])
+        self.tracks.pop(track_id, None)
+        self.tracks[track_id] = t_ns
+        if len(self.tracks) > MAX_TRACKS:
+            del self.tracks[next(iter(self.tracks))]
 
     def look_number(self, scan: int, look: _Look | None) -> int:
         """The number that a look has, or would have, on this link; `look` is None where none is kept back."""
@@ -193,6 +220,8 @@ class Release:
 
     def in_force(self, t_ns: int) -> tuple[int, Policy]:
         """Epoch (0 before the first change) and policy at scenario time `t_ns`."""
+        if not self._epochs:
+            return 0, self.policy
         epoch = bisect_right(self._epochs, t_ns, key=lambda change: change[0])
         return epoch, self._epochs[epoch - 1][1] if epoch else self.policy
 
@@ -213,23 +242,27 @@ class Release:
         return standing
 
     def _rule(self, item: Message, recipient: str, t_ns: int) -> Rule | None:
-        return self.in_force(t_ns)[1].decide(item.originator, item.sensor, recipient, t_ns)
+        policy = self.in_force(t_ns)[1]
+        return policy.decide(item.originator, item.sensor, recipient, t_ns, product_of(item))
 
     # ----------------------------------------------------------------------------------------- release
 
-    def handle(self, item: Message, t_ns: int) -> list[Released]:
+    def handle(self, item: Message, t_ns: int, among: Sequence[str] = RECIPIENTS) -> list[Released]:
         """What follows from `item` arriving at its originator's guard at scenario time `t_ns`.
+
+        `among` are those for whom it was made: what a sensor makes, everybody; a product, those to whom all
+        may go that it was made of.
 
         The item that a recipient gets has the same id, its link's number and boot id, the rule's marking
         and precision, and is available from the moment it leaves. In the order of RECIPIENTS.
         """
-        if not isinstance(item, ITEMS):
+        if not isinstance(item, RELEASABLE):
             return []
         epoch, policy = self.in_force(t_ns)
         released: list[Released] = []
         decisions = {}
         for recipient in RECIPIENTS:
-            if recipient != item.originator:
+            if recipient != item.originator and recipient in among:
                 decision, out = self._judge(item, t_ns, recipient, policy)
                 decisions[recipient] = decision._replace(epoch=epoch)
                 released += [] if out is None else [out]
@@ -262,9 +295,11 @@ class Release:
     def _judge(
         self, item: Message, t_ns: int, recipient: str, policy: Policy
     ) -> tuple[Decision, Released | None]:
-        rule = policy.decide(item.originator, item.sensor, recipient, t_ns)
+        rule = policy.decide(item.originator, item.sensor, recipient, t_ns, product_of(item))
         if rule is None:
             return Decision(_why_not(policy, item, recipient)), None
+        if isinstance(item, Track) and not rule.wants(item.threat, item.origin):
+            return Decision("filtered", rule.audited_as), None
         link = self._link(item, recipient)
         if link is None:
             self.refused += 1
@@ -289,6 +324,8 @@ class Release:
 
     def _pass(self, case: _Case) -> tuple[Decision, Released | None]:
         item, link, rule = case.item, case.link, case.rule
+        if isinstance(item, Track) and not link.spaced(item, case.t_ns, rule.every_s):
+            return Decision("rate", rule.audited_as), None
         look = self._look(case)
         if look is not None and look.refused:
             return Decision(look.refused, rule.audited_as), None
@@ -302,12 +339,16 @@ class Release:
         out = self._as_released(case, look, t_out_ns)
         link.sequence += 1
         link.t_last_ns = t_out_ns
+        if isinstance(item, Track):
+            link.passed(item, case.t_ns)
         return Decision("released", rule.audited_as, t_out_ns), (t_out_ns, case.recipient, out)
 
     def _as_released(self, case: _Case, look: _Look | None, t_out_ns: int) -> Message:
         """The item as its recipient gets it; its look is counted."""
         item, link, rule = case.item, case.link, case.rule
         out = item if rule.precision is None else self._coarsened(item, rule.precision)
+        if rule.lineage == "dropped":
+            out = replace(out, **{"lineage": ""})
         if case.scan is not None:
             number = link.look_number(case.scan, look)
             if number != case.scan:
@@ -422,4 +463,5 @@ def _why_not(policy: Policy, item: Message, recipient: str) -> str:
     """The outcome for an item that no rule in force releases."""
     if policy.withholds(item.originator, item.sensor):
         return "withheld"
-    return "denied" if policy.decide(item.originator, item.sensor, recipient) is None else "not-in-force"
+    ever = policy.decide(item.originator, item.sensor, recipient, None, product_of(item))
+    return "denied" if ever is None else "not-in-force"

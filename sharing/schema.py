@@ -23,6 +23,7 @@ from sharing.messages import (
     Scan,
     Site,
     Snapshot,
+    Track,
     Truth,
     Warning,
 )
@@ -51,14 +52,14 @@ CAUSES: Final = (
 
 TYPES: Final[dict[str, type[Message]]] = {
     "site": Site, "scan": Scan, "detections": Detections, "polar": Polar, "los": Los,
-    "picture": Picture, "warning": Warning, "bias": Bias, "heartbeat": Heartbeat, "snapshot": Snapshot,
-    "backfill": Backfill, "truth": Truth, "judgements": Judgements,
+    "track": Track, "picture": Picture, "warning": Warning, "bias": Bias, "heartbeat": Heartbeat,
+    "snapshot": Snapshot, "backfill": Backfill, "truth": Truth, "judgements": Judgements,
 }  # fmt: skip
 """Message types by their name on the wire."""
 
 TOPICS: Final[dict[str, tuple[type[Message], ...]]] = {
     "feed": (Site, Scan, Detections, Polar, Los, Heartbeat, Backfill),
-    "released": (Site, Scan, Detections, Polar, Los, Heartbeat, Backfill),
+    "released": (Site, Scan, Detections, Polar, Los, Track, Warning, Heartbeat, Backfill),
     "picture": (Picture, Heartbeat, Snapshot, Backfill),
     "warning": (Warning, Heartbeat, Backfill),
     "bias": (Bias,),
@@ -69,6 +70,9 @@ TOPICS: Final[dict[str, tuple[type[Message], ...]]] = {
 
 ITEMS: Final = (Site, Scan, Detections, Polar, Los)
 """What a sensor makes: these carry a sensor, an item id and an available time not before the sent time."""
+
+RELEASABLE: Final = (*ITEMS, Track, Warning)
+"""What a guard may release: what sensors make, and what a nation's node makes of it for others."""
 
 _T = (-315_576_000 * 10**9, 315_576_000 * 10**9)  # ten Julian years
 _COUNT = (0, 2**53)
@@ -180,6 +184,14 @@ TABLES: Final[dict[type[Message], tuple[Table, ...]]] = {
                (("launch_covariance_m2", 3),), ("launch_t_sigma_s",)),
         Table("impact_row", "rising", ("impact_t_ns",), ("impact_lat_deg", "impact_lon_deg"),
                (("impact_covariance_m2", 3),), ("impact_t_sigma_s",)),
+    ),
+    Track: (
+        Table("track_id", "rising", ("status", "mode", "t_update_ns", "class_number"),
+               ("class_probability",), (("state_ecef", 6), ("covariance", 21))),
+        Table("launch_row", "rising", ("launch_t_ns",),
+               ("launch_lat_deg", "launch_lon_deg", "launch_t_sigma_s"), (("launch_covariance_m2", 3),)),
+        Table("impact_row", "rising", ("impact_t_ns",),
+               ("impact_lat_deg", "impact_lon_deg", "impact_t_sigma_s"), (("impact_covariance_m2", 3),)),
     ),
     Judgements: (
         Table("row", "not falling", ("track_id", "decision"), ("d2", "log_ratio", "share"),

@@ -4,6 +4,7 @@ A *look* is all that one scan of a sensor gives: its `scan` and its plots. Rate,
 looks, because a scan that goes without its plots would say that nothing was there.
 """
 
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -63,6 +64,7 @@ def knots_s(delay: Delay) -> tuple[float, ...]:
     return delay.s if isinstance(delay, Quantiles) else (delay,)
 
 
+@lru_cache(maxsize=1024)
 def knots_ns(delay: Delay) -> tuple[int, ...]:
     """The same in whole nanoseconds."""
     return tuple(round(seconds * 1e9) for seconds in knots_s(delay))

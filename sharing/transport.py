@@ -16,7 +16,7 @@ Rules of this module:
 import asyncio
 import os
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -33,6 +33,8 @@ from sharing.settings import SettingsError
 
 ZAP_ENDPOINT = "inproc://zeromq.zap.01"
 READABLE = int(zmq.POLLIN)
+MAX_REFUSALS = 64
+"""Refusals that wait to be logged; all are counted."""
 REBIND_TRIES = 50
 REBIND_PAUSE_S = 0.01
 """libzmq lets an address go in a thread of its own, some milliseconds after `unbind`."""
@@ -70,6 +72,20 @@ class Request:
     frame: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A peer that was not let in: why, at which label, from which address, and whose key it showed.
+
+    `cause` is ``refused`` (unknown key, or not admitted to that label) or ``unjudged`` (judging failed);
+    `name` is empty for a key that is nobody's, or that was not judged.
+    """
+
+    cause: str
+    label: str
+    address: str
+    name: str
+
+
 def new_pair(name: str) -> KeyPair:
     """A fresh CURVE key pair for the process `name`."""
     public, secret = zmq.curve_keypair()
@@ -82,6 +98,7 @@ class Gatekeeper:
     def __init__(self, directory: Directory) -> None:
         self.reload(directory)
         self._admitted: dict[bytes, frozenset[str]] = {}
+        self._refusals: deque[Refusal] = deque(maxlen=MAX_REFUSALS)
         self.counters: Counter[str] = Counter()
 
     def reload(self, directory: Directory) -> None:
@@ -102,8 +119,20 @@ class Gatekeeper:
             name, cause = None, "unjudged"
         self.counters[cause] += 1
         if name is None:
+            self._refusals.append(self._refusal(cause, frames))
             return [version, request, b"400", b"no access", b"", b""]
         return [version, request, b"200", b"OK", name.encode(), b""]
+
+    def refusals(self) -> list[Refusal]:
+        """The latest refusals since the last call, at most `MAX_REFUSALS`."""
+        latest = list(self._refusals)
+        self._refusals.clear()
+        return latest
+
+    def _refusal(self, cause: str, frames: list[bytes]) -> Refusal:
+        label, address = (frame[:128].decode("ascii", "replace") for frame in (*frames, *[b""] * 4)[2:4])
+        shown = self._names.get(frames[-1], "") if cause == "refused" else ""
+        return Refusal(cause, label, address, shown)
 
     def _judge(self, frames: list[bytes]) -> str | None:
         _, _, domain, _, _, mechanism, key = frames
@@ -120,6 +149,7 @@ class _Endpoint:
         self.socket: zmq.Socket[bytes] = hub.plain_context.socket(kind)
         self.limits = hub.limits
         self.peer = peer
+        self.label = "" if peer is None else f"to {peer}"
         self.address = ""
         self.counters: Counter[str] = Counter()
 
@@ -312,6 +342,13 @@ class Hub:
         self.directory = directory
         self.gatekeeper.reload(directory)
 
+    def counters(self) -> dict[str, dict[str, int]]:
+        """What every socket has counted, by label (``to PEER`` for those that connect)."""
+        counted: dict[str, Counter[str]] = {}
+        for endpoint in self._endpoints:
+            counted.setdefault(endpoint.label, Counter()).update(endpoint.counters)
+        return {label: dict(counter) for label, counter in counted.items() if counter}
+
     def ingress(self, endpoint: str, label: str, admitted: Iterable[str]) -> Ingress:
         """A bound SUB for the publishers `admitted`."""
         return self._bind(Ingress(self, zmq.SUB, None), endpoint, label, admitted)
@@ -355,6 +392,7 @@ class Hub:
         names = tuple(admitted)
         self.directory.require(names)
         self.gatekeeper.admit(label, names)
+        endpoint.label = label
         socket = self._open(endpoint)
         socket.curve_server = True
         socket.setsockopt_string(zmq.ZAP_DOMAIN, label)

@@ -13,12 +13,12 @@ import math
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
-import msgpack
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from sharing.messages import (
+    NATIONS,
     PROTOCOL_VERSION,
     RECIPIENTS,
     Backfill,
@@ -30,6 +30,7 @@ from sharing.messages import (
     Picture,
     Scan,
     Site,
+    Track,
     Truth,
     Warning,
 )
@@ -72,7 +73,7 @@ def _check_agreement(name: str, message: Message) -> None:
         if topic.kind in ("feed", "released") and message.originator != asker:
             raise WireError("topic", f"backfill of {name} asked by {message.originator}")
     elif topic.originator and (message.originator, message.sensor) != (topic.originator, topic.sensor):
-        raise WireError("topic", f"{name} carries an item of {message.originator}/{message.sensor}")
+        raise WireError("topic", f"{name} carries an item of {f'{message.originator}/{message.sensor}'!r}")
 
 
 # ---------------------------------------------------------------------------------------------- encode
@@ -89,8 +90,7 @@ def encode(topic: str, message: Message) -> bytes:
     body: dict[str, Any] = {"v": PROTOCOL_VERSION, "type": _NAMES[kind]}
     for name, pack in _PACKERS[kind]:
         body[name] = pack(getattr(message, name))
-    packed: bytes = msgpack.packb(body, use_bin_type=True)
-    frame = topic.encode("ascii") + b"\0" + packed
+    frame = topic.encode("ascii") + b"\0" + _ENCODER.encode(body)
     _check_size(parse_topic(topic), frame)
     return frame
 
@@ -102,11 +102,11 @@ def _check_size(topic: Topic, frame: bytes) -> None:
 
 
 def _pack_floats(values: Floats) -> bytes:
-    return np.asarray(values, dtype="<f8").tobytes()
+    return values.tobytes() if values.dtype == _F8 else np.asarray(values, dtype=_F8).tobytes()
 
 
 def _pack_ints(values: Ints) -> bytes:
-    return np.asarray(values, dtype="<i8").tobytes()
+    return values.tobytes() if values.dtype == _I8 else np.asarray(values, dtype=_I8).tobytes()
 
 
 def _pack_float_tuple(values: tuple[float, ...]) -> list[float]:
@@ -128,6 +128,9 @@ def _packer(annotation: Any) -> Callable[[Any], Any]:
     return _pack_impact if type(None) in annotation.__args__ else _pack_float_tuple
 
 
+_F8: Final = np.dtype("<f8")
+_I8: Final = np.dtype("<i8")
+_ENCODER: Final = msgspec.msgpack.Encoder()
 _NAMES: Final = {kind: name for name, kind in TYPES.items()}
 _PACKERS: Final = {
     kind: tuple((f.name, _packer(f.type)) for f in msgspec.structs.fields(kind)) for kind in TYPES.values()
@@ -262,7 +265,7 @@ def _check_envelope(kind: type[Message], fields: dict[str, Any]) -> None:
         raise WireError("field", f"originator {fields['originator']!r}, allowed {', '.join(RECIPIENTS)}")
     if "SIMULATED" not in fields["marking"]:
         raise WireError("field", f"marking {fields['marking']!r} does not carry SIMULATED")
-    if kind in ITEMS:
+    if kind in ITEMS or kind is Track:
         if len(fields["item_id"]) != ITEM_ID_BYTES:
             raise WireError("field", f"item_id has {len(fields['item_id'])} bytes, not {ITEM_ID_BYTES}")
         if fields["t_available_ns"] < fields["t_sent_ns"]:
@@ -385,6 +388,17 @@ def _check_picture(fields: dict[str, Any]) -> None:
             raise WireError("column", f"{name} {fields[name][-1]} of {n} tracks")
 
 
+def _check_track(fields: dict[str, Any]) -> None:
+    if len(fields["track_id"]) != 1:
+        raise WireError("column", f"{len(fields['track_id'])} tracks, expected one")
+    for name in ("launch_row", "impact_row"):
+        if len(fields[name]) and fields[name][-1] != 0:
+            raise WireError("column", f"{name} {fields[name][-1]} of one track")
+    named = fields["lineage"].split()
+    if any(nation not in NATIONS for nation in named):
+        raise WireError("field", f"lineage {fields['lineage']!r}, allowed {', '.join(NATIONS)}")
+
+
 def _check_judgements(fields: dict[str, Any]) -> None:
     _check_choice("of_originator")(fields)
     if len(fields["of_item"]) != ITEM_ID_BYTES:
@@ -403,6 +417,7 @@ def _check_truth(fields: dict[str, Any]) -> None:
 _CHECKS: Final[dict[type[Message], Callable[[dict[str, Any]], None]]] = {
     Site: _check_site,
     Scan: _check_sector,
+    Track: _check_track,
     Picture: _check_picture,
     Warning: _check_warning,
     Judgements: _check_judgements,

@@ -63,7 +63,7 @@ def inspect(path: Path) -> Report:
 def _is_told(error: ValueError) -> bool:
     """Whether an error is about the file, and not one of ours."""
     from configs import UnknownName
-    from fusion.session import SessionError
+    from fusion.stated import SessionError
     from sharing.recording import RecordingError
     from sharing.wire import WireError
 
@@ -217,7 +217,8 @@ def _regions(path: Path, report: Report) -> None:
 
 
 def _recording(path: Path, report: Report) -> None:
-    from fusion.session import Session, SessionError
+    from fusion.session import Session
+    from fusion.stated import SessionError
     from sharing.recording import Recording
 
     report.kind = "recording"

@@ -11,7 +11,7 @@ from fusion.command import Number
 
 if TYPE_CHECKING:
     from fusion.core.filters import FilterFactory
-    from fusion.session import Regions, Session
+    from fusion.session import Changes, Regions, Session
     from sharing.policy import Policy
 
 RECIPIENTS = ("JPN", "KOR", "USA", "COALITION")
@@ -29,6 +29,9 @@ backend_option = click.option(
 )  # fmt: skip
 policy_option = click.option(
     "--policy", default="full-mesh", show_default=True, metavar="NAME", help="Arrangement: slug or path."
+)
+change_option = click.option(
+    "--change", multiple=True, metavar="NAME@S", help="Then NAME from second S on; repeatable."
 )
 withhold_option = click.option("--withhold", metavar="WHO[,WHO]", help="NATION or NATION/sensor.")
 out_option = click.option("-o", "out", type=FILE, required=True, metavar="FILE", help="File to write.")
@@ -52,6 +55,22 @@ def named_policy(name: str, runs: bool = True) -> "Policy":
     if runs:
         check_runnable(policy)
     return policy
+
+
+def changes_of(change: Sequence[str]) -> "Changes":
+    """What each --change NAME@S names, in order of time. Raises BadParameter or PolicyError."""
+    changes: list[tuple[int, Policy]] = []
+    for text in change:
+        name, _, second = text.rpartition("@")
+        try:
+            t_ns = round(float(second) * 1e9)
+        except (ValueError, OverflowError):
+            name, t_ns = "", 0
+        if not name or abs(t_ns) > LONGEST_S * 1e9 or (changes and t_ns <= changes[-1][0]):
+            what = f"{text!r}: expected NAME@SECONDS, each later than the one before"
+            raise click.BadParameter(what, param_hint="--change")
+        changes.append((t_ns, named_policy(name)))
+    return changes
 
 
 def without(policy: "Policy", withhold: str | None, sensors: Sequence[str]) -> "Policy":

@@ -13,6 +13,8 @@ from fusion.cli.options import (
     LONGEST_S,
     RECIPIENTS,
     backend_option,
+    change_option,
+    changes_of,
     filters_of,
     json_option,
     named_policy,
@@ -32,7 +34,7 @@ from fusion.cli.root import cli
 from fusion.command import Number, check_out
 
 if TYPE_CHECKING:
-    from fusion.session import Result, Session
+    from fusion.session import Changes, Result, Session
     from sensors.scenario import Scenario
     from sharing.policy import Policy
     from sharing.release import Judged
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 @cli.command(epilog="Example: sharedsky demo 009 --seed 3 --out demo-out")
 @click.argument("scenario", default="009")
 @policy_option
+@change_option
 @click.option("--against", default="withheld-kor", show_default=True, metavar="NAME", help="The other arm.")
 @click.option(
     "--speed", type=Number(float, 0.1, 100), default=20.0, show_default=True, metavar="X",
@@ -50,8 +53,9 @@ if TYPE_CHECKING:
 @click.option("--out", type=FILE, default=Path("demo-out"), show_default=True, metavar="DIR")
 @json_option
 def demo(
-    scenario: str, policy: str, against: str, speed: float, seed: int | None, out: Path, as_json: bool
-) -> None:
+    scenario: str, policy: str, change: tuple[str, ...], against: str, speed: float, seed: int | None,
+    out: Path, as_json: bool,
+) -> None:  # fmt: skip
     """A live exercise, then what withholding would have cost in it.
 
     Every nation's radars, guard and node run as processes of their own over ZeroMQ on loopback. The
@@ -59,7 +63,8 @@ def demo(
     """
     from fusion.demo import run
 
-    summary = run(scenario, policy, against, speed, seed, out, quiet=as_json)
+    changes = changes_of(change)
+    summary = run(scenario, policy, against, speed, seed, out, quiet=as_json, changes=changes)
     if as_json:
         print_json(summary)
 
@@ -69,14 +74,15 @@ def demo(
 @out_option
 @seed_option
 @policy_option
+@change_option
 @withhold_option
 @registration_option
 @click.option("--audit", type=FILE, metavar="LOG", help="Log every decision on what leaves a nation.")
 @backend_option
 @json_option
 def simulate(
-    scenario: str, out: Path, seed: int | None, policy: str, withhold: str | None, registration: str | None,
-    audit: Path | None,
+    scenario: str, out: Path, seed: int | None, policy: str, change: tuple[str, ...], withhold: str | None,
+    registration: str | None, audit: Path | None,
     backend: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Run SCENARIO without sockets or waiting, and record it whole.
@@ -84,22 +90,25 @@ def simulate(
     SCENARIO is a number, slug or path. The recording holds every nation's raw feeds, what was
     released, the policy, the truth and all pictures.
     """
-    from fusion.session import sensors_of
+    from fusion.stated import sensors_of
     from sensors.scenario import load_scenario
 
     check_out(out, scenario, policy)
     named = named_policy(policy)
     flown = load_scenario(scenario)
-    arrangement = without(named, withhold, sensors_of(flown))
+    sensors = sensors_of(flown)
+    arrangement = without(named, withhold, sensors)
+    changes = [(t_ns, without(changed, withhold, sensors)) for t_ns, changed in changes_of(change)]
     if audit is not None and audit.exists():
         raise click.ClickException(f"{audit}: is there already and stays as it is; choose another --audit")
-    simulate_scenario(flown, out, seed, arrangement, backend, as_json, registration, audit)
+    simulate_scenario(flown, out, seed, arrangement, backend, as_json, registration, audit, changes)
 
 
 @cli.command(epilog="Example: sharedsky replay session.mcap --withhold KOR --nation JPN -o japan.mcap")
 @click.argument("session_file", metavar="S.mcap", type=FILE)
 @nation_option
 @click.option("--policy", default=None, metavar="NAME", help="Another arrangement than the recorded one.")
+@change_option
 @withhold_option
 @registration_option
 @backend_option
@@ -114,6 +123,7 @@ def replay(
     session_file: Path,
     nation: str,
     policy: str | None,
+    change: tuple[str, ...],
     withhold: str | None,
     registration: str | None,
     backend: str,
@@ -129,8 +139,8 @@ def replay(
     time, track and field of the first byte that differs (exit 1).
     """
     if verified:
-        if (policy, withhold, registration, out, judgements) != (None, None, None, None, False):
-            options = "--policy, --withhold, --registration, --judgements, -o"
+        if (policy, change, withhold, registration, out, judgements) != (None, (), None, None, None, False):
+            options = "--policy, --change, --withhold, --registration, --judgements, -o"
             raise click.BadParameter(f"--verify goes with none of {options}")
         _verify(session_file, backend, as_json)
         return
@@ -147,11 +157,13 @@ def replay(
         session = judged(session)
     base = session.policy if policy is None else named_policy(policy)
     arrangement = without(base, withhold, session.sensors)
+    asked = changes_of(change) if change or policy is not None else session.changes
+    changes = [(t_ns, without(changed, withhold, session.sensors)) for t_ns, changed in asked]
     begun_ns = monotonic_ns()
     with Progress("replay", session, speed) as progress:
         arm = run_arm(
-            session, arrangement, (nation,), regions=regions_of(session), filters=filters_of(backend),
-            record=out, progress=progress,
+            session, arrangement, (nation,), changes=changes, regions=regions_of(session),
+            filters=filters_of(backend), record=out, progress=progress,
         )  # fmt: skip
     result = arm.results[nation]
     refused = {k: v for k, v in result.counters.items() if k.startswith("refused_")}
@@ -160,6 +172,7 @@ def replay(
         "nation": nation,
         "policy": base.name,
         "withheld": list(arrangement.withheld),
+        "changes": [{"at_s": t_ns / 1e9, "policy": changed.name} for t_ns, changed in changes],
         "picture_sha256": result.picture_sha256,
         "events": result.counters.get("accepted", 0) + sum(refused.values()),
         "late": refused.get("refused_late", 0),
@@ -233,7 +246,7 @@ def biases_of(results: "Mapping[str, Result]", nations: Sequence[str]) -> dict[s
 
 def simulate_scenario(
     scenario: "Scenario", out: Path, seed: int | None, policy: "Policy", backend: str, as_json: bool,
-    registration: str | None = None, audit: Path | None = None, **more: Any,
+    registration: str | None = None, audit: Path | None = None, changes: "Changes" = (), **more: Any,
 ) -> None:  # fmt: skip
     """Generate, run, record and report; `more` is what the JSON document says besides."""
     from fusion.arms import run_arm
@@ -247,8 +260,8 @@ def simulate_scenario(
     about = {"policy": policy.text, "seed": seed, "session": session.name}
     with Progress("simulate", session) as progress, _audited(audit, about) as judged:
         arm = run_arm(
-            session, policy, regions=regions_of(session), filters=filters_of(backend), record=out,
-            progress=progress, judged=judged,
+            session, policy, changes=changes, regions=regions_of(session), filters=filters_of(backend),
+            record=out, progress=progress, judged=judged,
         )  # fmt: skip
     answer: dict[str, Any] = {
         "scenario": session.name,

@@ -14,11 +14,12 @@ and Kirubarajan 2001, section 12.4, by reprocessing). Both give the same bytes f
 """
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from fusion.core.events import Effect, Event, Merged, Peek, Received, Refused, Renamed, Tick, Update
+from fusion.core.events import Effect, Event, Merged, Peek, Purge, Received, Refused, Renamed, Tick, Update
 from fusion.core.filters import FilterFactory, compiled
 from fusion.core.judging import Journal
 from fusion.core.late import Latecomers
@@ -27,8 +28,9 @@ from fusion.core.picture import OutlookRules, Painter
 from fusion.core.regions import Region
 from fusion.core.runs import Checkpoint, Run
 from fusion.core.tracker import Tracker, TrackerRules
+from fusion.core.trackfusion import Partners
 from fusion.core.warning import Notice, Warner, WarningRules
-from sharing.messages import MEASUREMENTS, RECIPIENTS, Judgements, Picture, S, Scan, Site, Warning
+from sharing.messages import MEASUREMENTS, RECIPIENTS, Judgements, Picture, S, Scan, Site, Track, Warning
 
 CHECKPOINT_NS = S
 """The current run keeps its state at every multiple of this: closer costs copies, wider costs reruns."""
@@ -63,28 +65,36 @@ class Core:
     """One nation's fusion core."""
 
     def __init__(self, config: CoreConfig, filters: FilterFactory = compiled) -> None:
+        if config.late not in LATE:
+            raise ValueError(f"late = {config.late!r}: one of {', '.join(LATE)}")
         self.config = config
         self.counters: Counter[str] = Counter()
         self._buffer = Buffer(config.max_sensors, config.max_entries)
-        sensors = config.max_sensors * len(RECIPIENTS)
-        self._current = Run(Tracker(config.max_tracks, sensors, config.tracker, filters))
-        self._settled = Run(Tracker(config.max_tracks, sensors, config.tracker, filters))
-        if config.judgements_per_s:
-            self._settled.tracker.journal = Journal(config.nation, config.judgements_per_s)
-        if config.late not in LATE:
-            raise ValueError(f"late = {config.late!r}: one of {', '.join(LATE)}")
-        self._latecomers = (
-            Latecomers(self._current, config.max_tracks, sensors, filters) if config.late == "step" else None
-        )
-        self._checkpoints: list[Checkpoint] = []
-        """Of the current run, in order of time, none older than the settled run."""
+        self._filters = filters
         self._started = False
         self._first_tick_ns = 0
-        self._paint_current = Painter(config.nation, "as-known", config.prediction)
-        self._paint_settled = Painter(config.nation, "settled", config.prediction)
-        self._warner = Warner(config.regions, config.warning)
         self._warnings = 0
         self._bias_messages = 0
+        self.partners = Partners(config.nation, self.counters)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know of no track and of no warning."""
+        config = self.config
+        sensors = config.max_sensors * len(RECIPIENTS)
+        self._current, self._settled = (
+            Run(Tracker(config.max_tracks, sensors, config.tracker, self._filters)) for _ in range(2)
+        )
+        if config.judgements_per_s:
+            self._settled.tracker.journal = Journal(config.nation, config.judgements_per_s)
+        self._latecomers: Latecomers | None = None
+        if config.late == "step":
+            self._latecomers = Latecomers(self._current, config.max_tracks, sensors, self._filters)
+        self._checkpoints: list[Checkpoint] = []
+        """Of the current run, in order of time, none older than the settled run."""
+        self._paint_current = Painter(config.nation, "as-known", config.prediction, self.partners)
+        self._paint_settled = Painter(config.nation, "settled", config.prediction, self.partners)
+        self._warner = Warner(config.regions, config.warning)
         self._shown: Picture | None = None
 
     @property
@@ -92,16 +102,26 @@ class Core:
         """The tracks as they stand, for whoever studies them; not to be changed."""
         return self._current.tracker
 
+    @property
+    def plots(self) -> Mapping[int, int]:
+        """How many plots the tracks of the newest as-known picture hold, by id."""
+        return self._paint_current.plots
+
     def handle(self, event: Event) -> list[Effect]:
         """Take one event in and say what follows from it."""
         if isinstance(event, Received):
             return self._receive(event)
         if isinstance(event, Tick):
             return self._tick(event.t_ns)
+        if isinstance(event, Purge):
+            self._purge(event.feeds)
+            return []
         return [self._update(event.t_ns)] if self._started else []
 
     def _receive(self, event: Received) -> list[Effect]:
         message = event.message
+        if isinstance(message, Track):
+            return self._hear(message, event.t_available_ns)
         if not isinstance(message, (Site, Scan, *MEASUREMENTS)):
             return []
         cause = self._buffer.add(message, event.t_available_ns)
@@ -111,6 +131,25 @@ class Core:
         if isinstance(message, MEASUREMENTS):
             self.counters["plots"] += len(message.t_valid_ns)
         return []
+
+    def _purge(self, feeds: Sequence[str]) -> None:
+        """Forget `feeds`. Settled tracks cannot be unmixed: all are begun anew from the items that are not
+        settled yet (the horizon's), without those of `feeds`, and warnings are weighed anew. What comes
+        after depends on nothing that was forgotten.
+        """
+        self.counters["purged"] += 1
+        reached_ns = self._settled.reached_ns
+        self._buffer.forget(feeds)
+        self._begin()
+        if self._started:
+            for run in (self._current, self._settled):
+                for site in self._buffer.sites.values():
+                    run.tracker.step(site)
+                run.reached_ns = reached_ns
+    def _hear(self, track: Track, t_ns: int) -> list[Effect]:
+        """A partner's track."""
+        cause = self.partners.add(track, t_ns, self._buffer.settled_ns)
+        return [Refused(cause, track.originator, track.sensor)] if cause else []
 
     def _tick(self, t_ns: int) -> list[Effect]:
         went_back = self._run_to(t_ns)
@@ -122,6 +161,7 @@ class Core:
         self._settle(settled_ns)
         if settled_ns >= self._first_tick_ns:
             effects.append(self._paint_settled.paint(self._settled.tracker, settled_ns))
+        self.partners.forget(settled_ns)
         return [*effects, *self._judged(t_ns)]
 
     def _judged(self, t_ns: int) -> list[Judgements]:
@@ -179,7 +219,9 @@ class Core:
         """The tracks as the newest data leaves them, without launch and impact points."""
         newest = max(t_ns, self._current.reached_ns)
         self._run_to(newest)
-        return Update(Painter(self.config.nation, "update", None).paint(self._current.tracker, newest))
+        return Update(
+            Painter(self.config.nation, "update", None, self.partners).paint(self._current.tracker, newest)
+        )
 
     def _warn(self, t_ns: int) -> list[Effect]:
         painter = self._paint_current

@@ -12,6 +12,7 @@ __all__ = [
     "Merged",
     "Peek",
     "Picture",
+    "Purge",
     "Received",
     "Refused",
     "Renamed",
@@ -43,7 +44,14 @@ class Peek:
     t_ns: int
 
 
-Event = Received | Tick | Peek
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Everything of `feeds` (``NATION/sensor``) is to be forgotten, and whatever was made with it."""
+
+    feeds: tuple[str, ...]
+
+
+Event = Received | Tick | Peek | Purge
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ Rules:
 """
 
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,6 +83,8 @@ class Buffer:
     """Everything up to this time is final; None before the first settled tick."""
     entries: list[Entry] = field(default_factory=list)
     sensors: dict[tuple[str, str], int] = field(default_factory=dict)
+    sites: dict[int, SiteEntry] = field(default_factory=dict)
+    """By sensor, where it stood last of all that is settled."""
     _news: list[Entry] = field(default_factory=list)
     _first_site_ns: dict[tuple[str, str], int] = field(default_factory=dict)
     _ids: dict[tuple[str, bytes], None] = field(default_factory=dict)
@@ -106,7 +109,7 @@ class Buffer:
                 return "sensors"
             self.sensors.setdefault(name, len(self.sensors))
             self._first_site_ns[name] = min(first_ns, self._first_site_ns.get(name, first_ns))
-        elif name not in self.sensors or first_ns < self._first_site_ns[name]:
+        elif name not in self._first_site_ns or first_ns < self._first_site_ns[name]:
             return "unsited"
         entries = _entries(message, self.sensors[name])
         for entry in entries:
@@ -138,8 +141,23 @@ class Buffer:
         end = self._index(t_ns)
         for entry in self.entries[:end]:
             self._ids.pop(entry.key[2:4], None)
+            if isinstance(entry, SiteEntry):
+                self.sites[entry.sensor] = entry
         del self.entries[:end]
         self.settled_ns = t_ns
+
+    def forget(self, feeds: Sequence[str]) -> None:
+        """Drop all that came from `feeds` (``NATION/sensor``), their sites too; they may come again."""
+        names = [name for name in self.sensors if "/".join(name) in feeds]
+        gone = [self.sensors[name] for name in names]
+        for name in names:
+            self._first_site_ns.pop(name, None)
+        for entry in self.entries:
+            if entry.sensor in gone:
+                self._ids.pop(entry.key[2:4], None)
+        self.entries = [entry for entry in self.entries if entry.sensor not in gone]
+        self._news = [entry for entry in self._news if entry.sensor not in gone]
+        self.sites = {sensor: site for sensor, site in self.sites.items() if sensor not in gone}
 
     def _index(self, t_ns: int) -> int:
         """Number of entries with t_valid <= `t_ns`."""

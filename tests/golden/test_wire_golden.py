@@ -91,6 +91,14 @@ FRAMES: dict[str, bytes] = {
     "backfill": frame("released/KOR/JPN/greenpine-b-1", body(
         "backfill", {"originator": "JPN", "sensor": "greenpine-b-1", "sequence": 0},
         topic="released/KOR/JPN/greenpine-b-1", from_sequence=4, to_sequence=6)),
+    "track": frame("released/KOR/JPN/tracks", body(
+        "track", {"sensor": "tracks", "item_id": ID}, t_valid_ns=5_000_000_000,
+        track_id=i8(12), status=i8(1), mode=i8(1), t_update_ns=i8(4_000_000_000), plots=25,
+        state_ecef=f8(*range(6)), covariance=f8(*range(21)), class_number=i8(2), class_probability=f8(0.75),
+        launch_row=i8(0), launch_t_ns=i8(0), launch_lat_deg=f8(41.0), launch_lon_deg=f8(126.5),
+        launch_covariance_m2=f8(1e6, 0.0, 2e6), launch_t_sigma_s=f8(4.0), impact_row=i8(), impact_t_ns=i8(),
+        impact_lat_deg=f8(), impact_lon_deg=f8(), impact_covariance_m2=f8(), impact_t_sigma_s=f8(),
+        origin="north", lineage="KOR")),
     "picture": frame("picture/JPN", PICTURE),
     "snapshot": frame("picture/JPN", body(
         "snapshot", {"originator": "JPN"}, last_sequence=3, frame=frame("picture/JPN", PICTURE))),

@@ -12,15 +12,21 @@ import pytest
 import configs
 from fusion.cli import cli
 from fusion.command import invoke
-from fusion.demo import claimed, run
-from sharing.recording import Recorder, RecordingError
+from fusion.demo import _regions, claimed, run
+from fusion.session import Session
+from fusion.verify import verify
+from sharing.messages import S
+from sharing.policy import Policy
+from sharing.recording import Recorder, Recording, RecordingError
 from sharing.settings import SettingsError
+from sharing.wire import decode
 from tests.integration.test_exercise import SCENARIO
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("exercise")]
 
 PATIENCE_S = 60.0
 PROCESSES = 10
+EPOCH_S = 45
 
 
 @pytest.fixture
@@ -107,3 +113,17 @@ def test_a_speed_that_is_none_is_refused_at_once(tmp_path, speed, capsys):
     with pytest.raises(SettingsError, match="speed = "):
         run("017", "full-mesh", "withheld-kor", float(speed), None, out)
     assert not out.exists()
+
+
+def test_a_change_in_mid_event_is_in_the_session_and_its_replay_is_what_was_live(tmp_path):
+    scenario = tmp_path / "900-short.toml"
+    scenario.write_text(SCENARIO)
+    nothing = Policy.parse("", "nothing")
+    changes = ((EPOCH_S * S, nothing),)
+    run(str(scenario), "full-mesh", "withheld-kor", 10.0, None, tmp_path, quiet=True, changes=changes)
+    session = Session.load(tmp_path / "session.mcap")
+    assert [(t_ns, policy.rules) for t_ns, policy in session.changes] == [(EPOCH_S * S, ())]
+    with Recording.open(tmp_path / "session.mcap") as recording:
+        stamps = [decode(r.data)[1].t_available_ns for r in recording if r.topic.startswith("released/")]
+    assert stamps and max(stamps) < EPOCH_S * S
+    assert verify(tmp_path / "session.mcap", regions=_regions(tmp_path / "session.mcap")).difference is None

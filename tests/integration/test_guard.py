@@ -56,7 +56,9 @@ class World:
         (folder / "policy.toml").write_text(MESH.text)
         ports = {name: (free_port(), free_port()) for name in TO}
         ingress, backfill = free_port(), free_port()
-        self.folder, self.hubs = folder, hubs
+        self.folder, self.hubs, self.ports = folder, hubs, ports
+        self.slow = ()  # recipients that do not read
+        self.rows = 2
         self.epoch_s = time.time() + 0.5
         clock = ClockConfig(epoch_unix_s=self.epoch_s, speed=SPEED, until_s=END_S)
         settings = GuardConfig(
@@ -83,7 +85,8 @@ class World:
 
     def drain(self):
         for name, inlet in self.inlets.items():
-            self.got[name] += [arrival.message for arrival in inlet.drain()]
+            if name not in self.slow:
+                self.got[name] += [arrival.message for arrival in inlet.drain()]
 
     def items(self, name):
         return [message for message in self.got[name] if hasattr(message, "scan")]
@@ -102,7 +105,7 @@ class World:
             now_ns = clock.now_ns()
             while number * STEP_S * S < min(now_ns, (END_S - 2) * S):
                 t_ns = round(number * STEP_S * S)
-                item = replace(scan(number), t_sent_ns=t_ns, t_available_ns=t_ns)
+                item = replace(scan(number, self.rows), t_sent_ns=t_ns, t_available_ns=t_ns)
                 self.sent.append(item)
                 topic = topic_of_feed("KOR", item.sensor)
                 self.feed.publish(topic, item, encode(topic, item), now_ns)
@@ -111,6 +114,7 @@ class World:
                 acted = True
                 act()
                 os.kill(os.getpid(), signal.SIGHUP)
+            self.feed.serve()
             self.drain()
             if now_ns > (END_S - 1) * S:
                 self.cut_in_time = self.cut_in_time or {

@@ -8,21 +8,22 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sharing.messages import MARKING
+from sharing.messages import MARKING, Track
 from sharing.schema import LIMITS, TABLES, TYPES
 from sharing.wire import decode, encode
 
 ENU = [0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
 TOPIC = {"picture": "picture/JPN", "snapshot": "picture/JPN", "warning": "warning/JPN", "bias": "bias/JPN",
-         "judgements": "judgement/JPN", "truth": "truth"}  # fmt: skip
+         "track": "released/JPN/KOR/tracks", "judgements": "judgement/JPN", "truth": "truth"}  # fmt: skip
 FEED = "feed/JPN/fps5-sado"
+SENSOR = {FEED: "fps5-sado", TOPIC["track"]: "tracks"}
 ENVELOPE = {
     "originator": "JPN", "item_id": bytes(16), "t_sent_ns": -5, "t_available_ns": 7, "marking": MARKING,
 }  # fmt: skip
 CHOSEN = {"kind": "impact", "action": "revise", "reason": "burn", "picture": "as-known", "topic": FEED,
           "name": "m", "region": "r", "frame": b"x",
           "of_item": bytes(16), "of_originator": "KOR", "elevation_min_rad": 0.1, "elevation_max_rad": 0.2,
-          "t_start_ns": -9, "enu_ecef": ENU}  # fmt: skip
+          "t_start_ns": -9, "lineage": "JPN USA", "enu_ecef": ENU}  # fmt: skip
 
 
 def number(name: str, whole: bool) -> st.SearchStrategy[Any]:
@@ -36,25 +37,25 @@ def number(name: str, whole: bool) -> st.SearchStrategy[Any]:
 def columns(draw: st.DrawFn, kind: type[msgspec.Struct]) -> dict[str, bytes]:
     """The tables of a message: each its own number of rows, launch and impact at most the tracks'."""
     found: dict[str, bytes] = {}
-    most = 6
+    most = 1 if kind is Track else 6
     for table in TABLES.get(kind, ()):
         low, high = (0, most - 1) if table.leader.endswith("_row") else LIMITS[table.leader]
-        leader = (
-            st.lists(st.integers(int(low), int(high)), max_size=most, unique=True) if most else st.just([])
-        )
+        least = int(kind is Track and table.leader == "track_id")
+        values = st.integers(int(low), int(high))
+        leader = st.lists(values, min_size=least, max_size=most, unique=True) if most else st.just([])
         rows = sorted(draw(leader))
         most = len(rows) if table.leader == "track_id" else most
         found[table.leader] = struct.pack(f"<{len(rows)}q", *rows)
         for name in table.ints:
-            values = [draw(number(name, True)) for _ in rows]
-            found[name] = struct.pack(f"<{len(rows)}q", *values)
+            drawn = [draw(number(name, True)) for _ in rows]
+            found[name] = struct.pack(f"<{len(rows)}q", *drawn)
         for name in table.later_ints:
-            values = [draw(number(name, True)) for _ in rows] if draw(st.booleans()) else []
-            found[name] = struct.pack(f"<{len(values)}q", *values)
+            drawn = [draw(number(name, True)) for _ in rows] if draw(st.booleans()) else []
+            found[name] = struct.pack(f"<{len(drawn)}q", *drawn)
         later = [(name, draw(st.integers(0, 1))) for name in table.later]
         for name, width in (*((name, 1) for name in table.floats), *table.wide, *later):
-            values = [draw(number(name, False)) for _ in range(len(rows) * width)]
-            found[name] = struct.pack(f"<{len(values)}d", *values)
+            drawn = [draw(number(name, False)) for _ in range(len(rows) * width)]
+            found[name] = struct.pack(f"<{len(drawn)}d", *drawn)
     return found
 
 
@@ -63,7 +64,7 @@ def frames(draw: st.DrawFn) -> bytes:
     name = draw(st.sampled_from(sorted(TYPES)))
     kind = TYPES[name]
     topic = TOPIC.get(name, FEED)
-    fields: dict[str, Any] = {**CHOSEN, **ENVELOPE, "sensor": "fps5-sado" if topic == FEED else ""}
+    fields: dict[str, Any] = {**CHOSEN, **ENVELOPE, "sensor": SENSOR.get(topic, "")}
     fields |= draw(columns(kind))
     body: dict[str, Any] = {"v": 1, "type": name}
     for field in msgspec.structs.fields(kind):

@@ -62,8 +62,8 @@ def test_replay_json_and_its_recording(sharedsky, recorded, tmp_path):
     answer = json.loads(stdout)
     assert code == 0
     assert set(answer) == {
-        "session_sha256", "nation", "policy", "withheld", "picture_sha256", "events", "late", "refused",
-        "wall_s", "sim_s", "metrics",
+        "session_sha256", "nation", "policy", "withheld", "changes", "picture_sha256", "events", "late",
+        "refused", "wall_s", "sim_s", "metrics",
     }  # fmt: skip
     assert (answer["nation"], answer["policy"]) == ("JPN", "full-mesh")
     assert answer["withheld"] == ["KOR", "USA/tpy2-seongju"]

@@ -122,11 +122,14 @@ def test_a_new_policy_is_the_commented_template(sharedsky, tmp_path):
 
 
 def test_what_cannot_be_run_is_refused_before_anything_is_written(sharedsky, tmp_path):
-    code, out, err = sharedsky("simulate", "001", "--policy", "tracks", "-o", tmp_path / "s.mcap")
+    path = tmp_path / "later.toml"
+    tracks: str = load_policy(configs.resolve("policies", "tracks")).text
+    path.write_text(tracks.replace('product = "tracks"', 'product = "tracklets"'))
+    code, out, err = sharedsky("simulate", "001", "--policy", path, "-o", tmp_path / "s.mcap")
     assert (code, out) == (1, "")
-    refused = "tracks: rule 'tracks': product = 'tracks': cannot be run yet: only detections are released"
+    refused = "tracks: rule 'tracks': product = 'tracklets': cannot be run yet: nodes make none"
     assert err == f"sharedsky: {refused}\n"
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +138,7 @@ def test_what_cannot_be_run_is_refused_before_anything_is_written(sharedsky, tmp
         ("tisa-hub", "via = 'USA': there is no live hub yet"),
         ("gsomia-request", "trigger = 'request': nobody can ask a live guard yet"),
         ("reciprocity-quota", "a live guard does not see what comes in"),
-        ("tracks", "product = 'tracks': cannot be run yet"),
+        ("tracks", "product = 'tracks': no live node makes any for others yet"),
         ("coarse", ""),
         ("revoked-mid-event", ""),
     ],

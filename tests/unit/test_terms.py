@@ -8,6 +8,7 @@ import pytest
 from configs import available, resolve
 from sharing.coarsening import coarsened
 from sharing.draws import at_quantile, uniforms
+from sharing.guard import check_live
 from sharing.marking import marked, read
 from sharing.matrix import diff, matrix
 from sharing.messages import Detections, Heartbeat, Message, S, Scan, floats, ints
@@ -26,7 +27,6 @@ product = "detections"
 delay_s = 1.0
 marking = "SIMULATED//REL JPN"
 """
-LATER = {"tracks", "warning-2023", "region-filtered", "careless-relay"}
 
 
 def policy(*more: str) -> Policy:
@@ -133,18 +133,32 @@ def test_the_template_has_every_term_and_works_as_it_stands() -> None:
 def test_what_cannot_be_run_yet_is_refused_aloud_and_all_else_runs(path) -> None:
     arrangement = load_policy(path)
     assert arrangement.title and all(r.marking.startswith("SIMULATED//NOTIONAL") for r in arrangement.rules)
-    if path.stem in LATER:
-        with pytest.raises(
-            PolicyError, match=f"{path.stem}: rule '[a-z-]+': product = '[a-z]+': cannot be run"
-        ):
-            Release(arrangement)
-    else:
-        Release(arrangement)
+    Release(arrangement)
 
 
-def test_purge_is_refused_while_nodes_keep_what_they_hold() -> None:
-    with pytest.raises(PolicyError, match="held = 'purge': cannot be run yet"):
-        Release(policy("revoked_s = 1.0", 'held = "purge"'))
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (('product = "tracklets"',), "product = 'tracklets': cannot be run yet"),
+        (('product = "tracks"', 'trigger = "request"'), "trigger: cannot be run yet with tracks"),
+        (
+            ('product = "tracks"', 'quota = { kind = "count", looks = 1 }'),
+            "quota: cannot be run yet with tracks",
+        ),
+        (('product = "warnings"', 'origins = ["north"]'), "origins: cannot be run yet with warnings"),
+    ],
+)
+def test_what_no_product_has_yet_is_refused(more: tuple[str, ...], said: str) -> None:
+    text = RULE.replace('product = "detections"\n', "") + "\n".join(more)
+    with pytest.raises(PolicyError, match=said):
+        Release(Policy.parse(text, "p.toml"))
+
+
+def test_purge_is_refused_live_while_no_guard_can_tell_a_node_to_forget() -> None:
+    purging = policy("revoked_s = 1.0", 'held = "purge"')
+    Release(purging)
+    with pytest.raises(PolicyError, match="held = 'purge': no guard can tell"):
+        check_live(purging)
 
 
 def test_onward_release_needs_every_originators_consent() -> None:

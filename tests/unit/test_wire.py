@@ -1,8 +1,8 @@
 """The wire refuses what docs/wire.md forbids, by cause, and nothing else ever comes out of it."""
 
+import os
 import random
 import struct
-import tracemalloc
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -30,6 +30,8 @@ from sharing.wire import CAUSES, MAX_FRAME_BYTES, MAX_PRODUCT_BYTES, WireError, 
 GOLDEN = {
     p.stem: p.read_bytes() for p in sorted((Path(__file__).parents[1] / "golden" / "wire").glob("*.bin"))
 }
+CORPUS = tuple(msgpack.Unpacker((Path(__file__).parents[1] / "golden" / "fuzz" / "wire.msgpack").open("rb")))
+"""Frames by which a coverage-guided fuzzer (atheris, from the golden frames) reached what those do not."""
 NAN = struct.pack("<2d", 1.0, float("nan"))
 
 
@@ -66,6 +68,7 @@ def i8(*values: int) -> bytes:
         ("topic", b"x" * 200 + b"\0\x80"),
         ("topic", "feed/KOR/ä\0".encode()),
         ("topic", changed("scan", topic="feed/KOR/other")),
+        ("topic", changed("scan", sensor="two\nlines")),
         ("topic", changed("scan", topic="feed/JPN/greenpine-b-1")),
         ("topic", changed("scan", topic="released/KOR/KOR/greenpine-b-1")),
         ("topic", changed("scan", topic="picture/KOR")),
@@ -226,17 +229,30 @@ def test_fuzz(name: str) -> None:
     rng = random.Random(f"fuzz {name}")
     seen: Counter[str] = Counter()
     for _ in range(10_000):
-        try:
-            topic, message = decode(mutated(GOLDEN[name], rng))
-        except WireError as error:
-            assert error.cause in CAUSES
-            assert "\n" not in str(error)
-            seen[error.cause] += 1
-        else:
-            again = encode(topic, message)
-            assert encode(*decode(again)) == again
-            seen["read"] += 1
+        seen[read_or_refused(mutated(GOLDEN[name], rng))] += 1
     assert seen["msgpack"] and seen["field"]
+
+
+def read_or_refused(frame: bytes) -> str:
+    """``read`` for a frame that is read and comes back as it was written, else the cause of its refusal."""
+    try:
+        topic, message = decode(frame)
+    except WireError as error:
+        assert error.cause in CAUSES
+        assert "\n" not in str(error)
+        return error.cause
+    again = encode(topic, message)
+    assert encode(*decode(again)) == again
+    return "read"
+
+
+def test_the_fuzzers_corpus_and_accidents_to_it() -> None:
+    rng = random.Random("corpus")
+    seen = Counter(read_or_refused(frame) for frame in CORPUS)
+    assert {"topic", "msgpack", "field", "type", "column"} < seen.keys()
+    for frame in CORPUS:
+        for _ in range(100):
+            read_or_refused(mutated(frame, rng))
 
 
 def test_random_bytes_are_refused() -> None:
@@ -270,20 +286,23 @@ def test_what_the_emulators_send_is_inside_the_bounds() -> None:
 
 @pytest.mark.slow
 def test_a_million_bad_frames_leave_memory_flat() -> None:
+    """`pytest -s` shows the figures: frames by what became of them, and resident memory."""
     rng = random.Random("soak")
-    frames = list(GOLDEN.values())
-    tracemalloc.start()
+    frames = (*GOLDEN.values(), *CORPUS)
+    seen: Counter[str] = Counter()
     for n in range(1_000_000):
         frame = mutated(frames[n % len(frames)], rng) if n % 10 else rng.randbytes(rng.randrange(2_000))
-        try:
-            decode(frame)
-        except WireError as error:
-            assert error.cause in CAUSES
+        seen[read_or_refused(frame)] += 1
         if n == 100_000:
-            before = tracemalloc.get_traced_memory()[0]
-    after = tracemalloc.get_traced_memory()[0]
-    tracemalloc.stop()
-    assert after - before < 1 << 20
+            before = resident_bytes()
+    grown = resident_bytes() - before
+    print(f"{seen.total()} frames: {dict(seen.most_common())}; memory {before >> 10} kB {grown >> 10:+} kB")
+    assert seen.total() == 1_000_000
+    assert grown < 8 << 20
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_a_picture_of_ten_thousand_tracks_fits() -> None:
