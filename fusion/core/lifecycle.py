@@ -129,7 +129,7 @@ class TrackTable(Roster):
         """One bit a look, the newest lowest: 1 is a hit."""
         self.looks = self.records["looks"]
         self.score = self.records["score"]
-        """Log-likelihood ratio of an object to clutter: of all looks after the first plot, or of its hits alone."""
+        """Log-likelihood ratio of an object to clutter: of all looks after the first, or of hits alone."""
         self.best = self.records["best"]
         """The highest score there was."""
         self.sections = self.records["sections"]
